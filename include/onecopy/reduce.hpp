@@ -18,15 +18,48 @@ namespace onecopy {
 
 /// MPI's predefined operations. Source: MPI 4.0, section 6.9.2 and 12.3.4 (replace, no_op).
 enum class Op : std::uint8_t {
-    sum = 1, prod, min, max, land, lor, lxor, band, bor, bxor, minloc, maxloc, replace, no_op,
+    sum = 1,
+    prod,
+    min,
+    max,
+    land,
+    lor,
+    lxor,
+    band,
+    bor,
+    bxor,
+    minloc,
+    maxloc,
+    replace,
+    no_op,
 };
 
 /// Element types. The `_int` pairs are MPI's MINLOC types: C structs with the C compiler's padding.
 enum class Type : std::uint8_t {
-    int8 = 1, int16, int32, int64, uint8, uint16, uint32, uint64,
-    float16, bfloat16, float32, float64, long_double, complex_float, complex_double, boolean,
-    float_int, double_int, long_int, int_int, short_int, long_double_int,
-    float_float, double_double,
+    int8 = 1,
+    int16,
+    int32,
+    int64,
+    uint8,
+    uint16,
+    uint32,
+    uint64,
+    float16,
+    bfloat16,
+    float32,
+    float64,
+    long_double,
+    complex_float,
+    complex_double,
+    boolean,
+    float_int,
+    double_int,
+    long_int,
+    int_int,
+    short_int,
+    long_double_int,
+    float_float,
+    double_double,
 };
 
 /// Which operand stands left: MPI reduces in rank order, and not every operation commutes.
@@ -42,7 +75,8 @@ enum class Order : std::uint8_t {
 [[nodiscard]] bool allowed(Op op, Type type) noexcept;
 
 /// A caller's own operation: `result[i] = left[i] op right[i]` for `count` elements. `result` is
-/// the same array as `left` or `right`, or overlaps neither. Must not throw. No alignment is promised.
+/// the same array as `left` or `right`, or overlaps neither. Must not throw. No alignment is
+/// promised.
 struct Function {
     using Call = void (*)(const void* left, const void* right, void* result, std::size_t count,
                           void* context);
@@ -62,8 +96,8 @@ std::error_code combine(Op op, Type type, const void* left, const void* right, v
                         std::size_t count) noexcept;
 
 /// Fetches and combines: `local[i] = local[i] op remote[i]`, or with Order::remote_op_local
-/// `local[i] = remote[i] op local[i]`. (`replace` takes the remote value and `no_op` keeps the local
-/// one in either order.) Each list in order, until the shorter one ends.
+/// `local[i] = remote[i] op local[i]`. (`replace` takes the remote value and `no_op` keeps the
+/// local one in either order.) Each list in order, until the shorter one ends.
 ///
 /// Returns the bytes combined, always whole elements: those before a hole count, an element that
 /// reaches into the hole does not. Any alignment; elements may cross pages, not segments.
@@ -78,8 +112,8 @@ Transfer reduce(const Process& from, std::span<const Segment> local,
                 Order order = Order::local_op_remote) noexcept;
 
 /// The mirror image, which writes to the remote side: `remote[i] = remote[i] op local[i]`, or with
-/// Order::local_op_remote `remote[i] = local[i] op remote[i]`. Not atomic: nobody else may touch the
-/// remote elements meanwhile. Elements are written whole or not at all.
+/// Order::local_op_remote `remote[i] = local[i] op remote[i]`. Not atomic: nobody else may touch
+/// the remote elements meanwhile. Elements are written whole or not at all.
 /// (`replace` stores the local value, `no_op` changes nothing.) Errors: as reduce() and write().
 Transfer reduce_into(const Process& to, std::span<const ConstSegment> local,
                      std::span<const RemoteSegment> remote, Op op, Type type,

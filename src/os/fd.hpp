@@ -24,6 +24,8 @@ public:
     }
 
     [[nodiscard]] int get() const noexcept { return fd_; }
+    /// Gives the descriptor up: the caller owns it.
+    [[nodiscard]] int release() noexcept { return std::exchange(fd_, -1); }
     explicit operator bool() const noexcept { return fd_ >= 0; }
 
 private:

@@ -26,8 +26,7 @@ constexpr std::uint64_t vma_readable = 1, vma_writable = 2, vma_executable = 4, 
 /// Takes a number in `base` off the front of `text`, and the one character `after` behind it.
 template <class Number>
 bool take(std::string_view& text, Number& number, int base, char after) noexcept {
-    const auto [end, error] =
-        std::from_chars(text.data(), text.data() + text.size(), number, base);
+    const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), number, base);
     if (error != std::errc{} || end == text.data() + text.size() || *end != after) return false;
     text.remove_prefix(static_cast<std::size_t>(end - text.data()) + 1);
     return true;

@@ -1,0 +1,218 @@
+#include "attach/target.hpp"
+
+#include <dirent.h>
+#include <fcntl.h>
+#include <poll.h>
+#include <sys/syscall.h>
+#include <sys/uio.h>
+#include <unistd.h>
+
+#include <array>
+#include <charconv>
+#include <cstdio>
+#include <cstdlib>
+#include <cstring>
+#include <string_view>
+
+namespace onecopy::attach {
+namespace {
+
+constexpr int pidfd_open_number = 434;  // the same on every architecture; absent in old headers
+
+/// A process as /proc/PID/stat tells it.
+struct Stat {
+    char state;
+    long threads;
+};
+
+/// Field 2, the name, may hold anything, spaces and brackets too: the last ')' ends it.
+bool parse_stat(std::string_view text, Stat& stat) noexcept {
+    const std::size_t name_end = text.rfind(')');
+    if (name_end == std::string_view::npos || name_end + 2 >= text.size()) return false;
+    text.remove_prefix(name_end + 2);
+    stat.state = text[0];
+    for (int field = 3; field < 20; ++field) {  // proc(5): (3) state ... (20) num_threads
+        const std::size_t space = text.find(' ');
+        if (space == std::string_view::npos) return false;
+        text.remove_prefix(space + 1);
+    }
+    return std::from_chars(text.data(), text.data() + text.size(), stat.threads).ec == std::errc{};
+}
+
+std::size_t read_all(int fd, char* buffer, std::size_t capacity) noexcept {
+    const ssize_t got = fd < 0 ? -1 : ::read(fd, buffer, capacity);
+    return got > 0 ? static_cast<std::size_t>(got) : 0;
+}
+
+/// Whether /proc counts processes as we do. With another pid namespace's /proc mounted,
+/// /proc/PID would be somebody else.
+bool proc_is_ours() noexcept {
+    std::array<char, 16> text{};
+    const ssize_t got = ::readlink("/proc/self", text.data(), text.size() - 1);
+    return got > 0 && std::atoi(text.data()) == ::getpid();
+}
+
+/// Whether `pid` is a process and not a thread of one; only where pidfd_open cannot tell.
+bool leads_a_group(int proc_dir, int pid) noexcept {
+    const os::Fd status(::openat(proc_dir, "status", O_RDONLY | O_CLOEXEC));
+    std::array<char, 1024> text{};
+    const std::string_view all(text.data(), read_all(status.get(), text.data(), text.size()));
+    const std::size_t at = all.find("\nTgid:\t");
+    int leader = 0;
+    if (at == std::string_view::npos) return false;
+    std::from_chars(all.data() + at + 7, all.data() + all.size(), leader);
+    return leader == pid;
+}
+
+}  // namespace
+
+Target::Target(int pid, ProcessOptions options, std::error_code& error) noexcept
+    : pid_(-1), self_(false), options_(options), mem_(-1), maps_(-1) {
+    error.assign(bind(pid), std::system_category());
+}
+
+int Target::bind(int pid) noexcept {
+    if (pid <= 0) return ESRCH;
+    pidfd_ = os::Fd(static_cast<int>(::syscall(pidfd_open_number, pid, 0U)));
+    const bool proc_usable = proc_is_ours();
+    if (!pidfd_) {
+        // A thread's number: ENOENT since 6.9, EINVAL before. ENOSYS (or a filter's EPERM): do
+        // without.
+        if (errno == ENOENT || errno == EINVAL) return ESRCH;
+        if (errno != ENOSYS && errno != EPERM && errno != EACCES) return errno;
+        std::array<char, 32> path{};
+        std::snprintf(path.data(), path.size(), "/proc/%d", pid);
+        proc_dir_ = os::Fd(::open(path.data(), O_RDONLY | O_DIRECTORY | O_CLOEXEC));
+        if (!proc_dir_) return errno == ENOENT ? ESRCH : errno;
+        if (!proc_usable) return ENOSYS;
+        if (!leads_a_group(proc_dir_.get(), pid)) return ESRCH;
+    }
+    pid_ = pid;
+    self_ = pid == ::getpid();
+    if (!proc_usable) {
+        mem_.store(no_proc, std::memory_order_relaxed);
+        return 0;
+    }
+    os::Fd opened = open_in_proc("mem", O_RDWR);
+    if (!opened && (errno == EMFILE || errno == ENFILE)) return errno;
+    keep(mem_, std::move(opened));
+    return 0;
+}
+
+Target::~Target() {
+    for (const auto* slot : {&mem_, &maps_}) {
+        if (const int fd = slot->load(std::memory_order_relaxed); fd >= 0) ::close(fd);
+    }
+}
+
+bool Target::ended() const noexcept {
+    if (pidfd_) {
+        // An interrupted or otherwise failed poll does not prove an end: ask again.
+        pollfd waiting{pidfd_.get(), POLLIN, 0};
+        int ready = 0;
+        do {
+            ready = ::poll(&waiting, 1, 0);
+        } while (ready < 0 && (errno == EINTR || errno == EAGAIN));
+        return ready > 0;
+    }
+    // Reaped: the directory is empty for ever. A zombie leader whose threads go on has not ended.
+    const os::Fd file(::openat(proc_dir_.get(), "stat", O_RDONLY | O_CLOEXEC));
+    std::array<char, 1024> text{};
+    Stat stat{};
+    if (!parse_stat({text.data(), read_all(file.get(), text.data(), text.size())}, stat)) {
+        return true;
+    }
+    return (stat.state == 'Z' || stat.state == 'X') && stat.threads <= 1;
+}
+
+Target::Image Target::image() const noexcept {
+    if (self_) return Image::same;
+    const int fd = mem_.load(std::memory_order_acquire);
+    if (fd < 0) return Image::unknown;
+    // Address 0 is hardly ever mapped: a live image answers EIO (or one byte), a dead one 0 bytes.
+    char byte = 0;
+    const ssize_t got = ::pread(fd, &byte, 1, 0);
+    return got == 0 ? Image::gone : Image::same;
+}
+
+bool Target::still_there(bool blocked) const noexcept {
+    if (self_) return true;
+    if (ended()) return false;
+    return !(blocked || options_.watch_image) || image() != Image::gone;
+}
+
+int Target::mem() const noexcept {
+    const int fd = mem_.load(std::memory_order_acquire);
+    return fd != -1 ? fd : keep(mem_, open_in_proc("mem", O_RDWR));
+}
+
+int Target::mem_permitted_now() const noexcept { return open_in_proc("mem", O_RDWR) ? 0 : errno; }
+
+int Target::maps() const noexcept {
+    const int fd = maps_.load(std::memory_order_acquire);
+    if (fd != -1) return fd;
+    os::Fd opened = open_in_proc("maps", O_RDONLY);
+    // Opened on the image that mem is bound to: an image once gone does not come back.
+    if (opened && image() != Image::same) return -1;
+    return keep(maps_, std::move(opened));
+}
+
+int Target::probe() const noexcept {
+    // A good local byte to an address of the kernel's half: EFAULT only once everything else,
+    // the right too, was found in order. In a 32-bit caller the address may exist in a 64-bit
+    // target: then a byte is read into `scratch`, and the answer is the same.
+    char scratch = 0;
+    const iovec local{&scratch, 1};
+    const iovec remote{reinterpret_cast<void*>(~std::uintptr_t{0} - 4095), 1};
+    if (::process_vm_readv(pid_, &local, 1, &remote, 1, 0) >= 0 || errno == EFAULT) return 0;
+    const int error = errno;
+    if (error == ESRCH) return ended() ? ESRCH : ENOSYS;  // alive: leader gone, or no memory
+    char source = 0;
+    const iovec good{&source, 1};
+    if (::process_vm_readv(::getpid(), &local, 1, &good, 1, 0) != 1) return ENOSYS;  // a filter
+    return error;
+}
+
+os::Fd Target::open_in_proc(const char* name, int flags) const noexcept {
+    if (mem_.load(std::memory_order_relaxed) == no_proc) {
+        errno = ENOENT;
+        return os::Fd{};
+    }
+    std::array<char, 64> path{};
+    std::snprintf(path.data(), path.size(), "/proc/%d/%s", pid_ < 0 ? 0 : pid_, name);
+    os::Fd opened(::open(path.data(), flags | O_CLOEXEC));
+    if (!opened && errno == ESRCH && !ended()) {
+        // The first thread has ended and its /proc entry lost its memory; any other has it still.
+        std::snprintf(path.data(), path.size(), "/proc/%d/task", pid_);
+        if (DIR* tasks = ::opendir(path.data())) {
+            while (const dirent* entry = ::readdir(tasks)) {
+                if (entry->d_name[0] == '.') continue;
+                std::array<char, 320> file{};
+                std::snprintf(file.data(), file.size(), "/proc/%d/task/%s/%s", pid_, entry->d_name,
+                              name);
+                opened = os::Fd(::open(file.data(), flags | O_CLOEXEC));
+                if (opened) break;
+            }
+            ::closedir(tasks);
+        }
+        if (!opened) errno = ESRCH;
+    }
+    // Not ended after the open: until then the number, and so the path, meant our target.
+    if (opened && ended()) {
+        errno = ESRCH;
+        return os::Fd{};
+    }
+    return opened;
+}
+
+int Target::keep(std::atomic<int>& slot, os::Fd opened) const noexcept {
+    if (!opened) return -1;
+    int kept = -1;
+    if (slot.compare_exchange_strong(kept, opened.get(), std::memory_order_acq_rel)) {
+        kept = opened.get();
+        (void)opened.release();
+    }
+    return kept;  // if another thread was first, its descriptor is kept and ours closes here
+}
+
+}  // namespace onecopy::attach

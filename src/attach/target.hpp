@@ -1,0 +1,79 @@
+// What a Process holds: the descriptors that tell its target from a stranger.
+#pragma once
+
+#include <atomic>
+#include <cerrno>
+#include <cstdint>
+#include <system_error>
+
+#include "onecopy/process.hpp"
+#include "os/fd.hpp"
+
+namespace onecopy::attach {
+
+/// The target of transfers.
+///
+/// Who it is, in three descriptors:
+///   pidfd  (or, before Linux 5.3, the /proc/PID directory)  says whether the process has ended.
+///          As long as it says no, the pid still means this process.
+///   mem    /proc/PID/mem, bound to one memory image: after an exec or the end it reads 0 bytes.
+///   maps   /proc/PID/maps, bound to the same image; opened by the first write through mem.
+/// mem and maps are opened at most once each and never replaced, so a reader needs one acquire
+/// load. All const members may be called by several threads.
+class Target {
+public:
+    Target(int pid, ProcessOptions options, std::error_code& error) noexcept;
+    ~Target();
+    Target(const Target&) = delete;
+    Target& operator=(const Target&) = delete;
+
+    [[nodiscard]] int pid() const noexcept { return pid_; }
+    [[nodiscard]] bool is_self() const noexcept { return self_; }
+    [[nodiscard]] const ProcessOptions& options() const noexcept { return options_; }
+    [[nodiscard]] int pidfd() const noexcept { return pidfd_.get(); }
+
+    /// Whether the process has ended (zombies have). 0.2 us with a pidfd, some 10 without.
+    [[nodiscard]] bool ended() const noexcept;
+
+    /// What is known of the memory image that was bound when the Target was made.
+    enum class Image { same, gone, unknown };
+    [[nodiscard]] Image image() const noexcept;
+
+    /// Whether what a call just moved was moved from or to this very target. `blocked` says that
+    /// the call took so long that it may have waited for a page: such a call can be ended by the
+    /// target's death with bytes the kernel invented, in the microseconds before the pidfd tells.
+    /// The memory image is always gone by then.
+    [[nodiscard]] bool still_there(bool blocked) const noexcept;
+
+    /// The descriptor bound to the image, or -1. Opened now if it could not be before.
+    [[nodiscard]] int mem() const noexcept;
+
+    /// Opens /proc/PID/mem afresh and closes it: 0 if that is permitted at this moment, or the
+    /// errno.
+    [[nodiscard]] int mem_permitted_now() const noexcept;
+
+    /// The maps descriptor of the same image, or -1.
+    [[nodiscard]] int maps() const noexcept;
+
+    /// Whether the kernel's ptrace check lets us reach the target now: 0, EPERM, ESRCH, or ENOSYS
+    /// when it cannot be asked (no system call, or a filter). Moves nothing.
+    [[nodiscard]] int probe() const noexcept;
+
+private:
+    /// Stands in mem_ when /proc counts processes differently from us (another pid namespace's).
+    static constexpr int no_proc = -2;
+
+    [[nodiscard]] int bind(int pid) noexcept;
+    os::Fd open_in_proc(const char* name, int flags) const noexcept;
+    int keep(std::atomic<int>& slot, os::Fd opened) const noexcept;
+
+    int pid_;
+    bool self_;
+    ProcessOptions options_;
+    os::Fd pidfd_;
+    os::Fd proc_dir_;                // only without pidfd
+    mutable std::atomic<int> mem_;   // -1 until opened; stored once (release), loaded by readers
+    mutable std::atomic<int> maps_;  // as mem_
+};
+
+}  // namespace onecopy::attach

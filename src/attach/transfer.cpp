@@ -1,0 +1,173 @@
+#include "attach/transfer.hpp"
+
+#include <algorithm>
+#include <array>
+#include <cerrno>
+
+#include "os/ticks.hpp"
+
+namespace onecopy::attach {
+namespace {
+
+/// A call that took more ticks than this may have waited for a page (some 40 us, longer than a
+/// copy that runs takes for its first megabyte). See Target::still_there().
+constexpr std::uint64_t blocked_ticks = 100000;
+
+/// Room for one batch; uninitialised on purpose, since most batches use one run of it.
+struct Room {
+    std::array<plan::Run, batch_runs> local;
+    std::array<plan::Run, batch_runs> remote;
+};
+
+/// Carries the walk on with one engine. Adds what it moved to `done`, and returns what stopped it:
+/// 0 at the end of a list, or an errno.
+template <class Walk>
+int drive(const Engine& engine, const Target& target, Direction direction, Walk& walk,
+          std::uint64_t& done) noexcept {
+    Room room;
+    plan::Batch batch{room.local.data(), room.remote.data(), 0, 0, 0};
+    plan::Limits limits = engine.limits();
+    while (!walk.done()) {
+        walk.fill(batch, limits);
+        const std::uint64_t start = os::ticks();
+        const Step step = engine.move(target, direction, batch);
+        if (step.bytes > 0) {
+            const bool blocked = os::ticks() - start > blocked_ticks;
+            if (!target.still_there(blocked)) return ESRCH;
+            done += step.bytes;
+            walk.advance(step.bytes, batch.bytes);
+        }
+        if (step.error == EFAULT) {
+            // The kernel refuses a whole list for one local address of its own half, wherever it
+            // stands: one run at a time finds the exact byte.
+            if (batch.local_runs > 1 || batch.remote_runs > 1) {
+                limits.local_runs = limits.remote_runs = 1;
+                continue;
+            }
+            // Foreign memory may lie where ours was: an exec explains the fault better.
+            return target.image() == Target::Image::gone ? ESRCH : EFAULT;
+        }
+        if (step.error != 0) return step.error;
+    }
+    return 0;
+}
+
+/// The refusal to report when every way was closed: what the kernel's right said, if it spoke.
+int graver(int one, int other) noexcept {
+    const auto weight = [](int error) {
+        return error == EPERM ? 4 : error == EACCES ? 3 : error == ENOSYS ? 2 : error != 0 ? 1 : 0;
+    };
+    return weight(one) >= weight(other) ? one : other;
+}
+
+template <class Walk>
+Transfer carry(const Target& target, Direction direction, Walk& walk,
+               std::span<const Engine* const> engines) noexcept {
+    Transfer result;
+    int refusal = 0;
+    int last = 0;
+    if (walk.done()) return result;
+    for (const Engine* engine : engines) {
+        int error = engine->admit(target, direction, last);
+        if (error == 0) error = drive(*engine, target, direction, walk, result.bytes);
+        if (error == 0) return result;
+        if (!closes_the_way(error)) {
+            result.error.assign(error, std::system_category());
+            return result;
+        }
+        last = error;
+        refusal = graver(refusal, error);
+    }
+    // EACCES is /proc's word for the same refusal.
+    if (refusal == EACCES || refusal == EOPNOTSUPP) refusal = EPERM;
+    if (target.ended()) refusal = ESRCH;
+    result.error.assign(refusal, std::system_category());
+    return result;
+}
+
+/// Within one process both sides may overlap. The kernel copies upwards, which is right unless the
+/// destination starts inside the source: such a pair goes from its end, through a tile.
+template <class LocalSegment>
+Transfer carry_within(const Target& self, Direction direction,
+                      plan::Walk<LocalSegment, RemoteSegment> walk,
+                      std::span<const Engine* const> engines) noexcept {
+    std::array<std::byte, 16384> tile;
+    Transfer result;
+    while (!walk.done()) {
+        const std::uint64_t bytes = walk.common();
+        const std::uint64_t near = walk.local().run().address;
+        const std::uint64_t far = walk.remote().run().address;
+        const std::uint64_t source = direction == Direction::read ? far : near;
+        const std::uint64_t target = direction == Direction::read ? near : far;
+        const auto copy = [&](Direction way, std::uint64_t here, std::uint64_t there,
+                              std::uint64_t count) {
+            const plan::Run local{here, count};
+            const plan::Run remote{there, count};
+            plan::Walk pair(plan::Cursor(&local, 1), plan::Cursor(&remote, 1));
+            return carry(self, way, pair, engines);
+        };
+        if (source < target && target - source < bytes) {
+            const auto through = reinterpret_cast<std::uintptr_t>(tile.data());
+            for (std::uint64_t left = bytes; left > 0;) {
+                const std::uint64_t piece = std::min<std::uint64_t>(left, tile.size());
+                left -= piece;
+                Transfer moved = copy(Direction::read, through, source + left, piece);
+                if (!moved.error) moved = copy(Direction::write, through, target + left, piece);
+                if (moved.error) return {result.bytes, moved.error};
+            }
+            result.bytes += bytes;
+        } else {
+            const Transfer moved = copy(direction, near, far, bytes);
+            result.bytes += moved.bytes;
+            if (moved.error) return {result.bytes, moved.error};
+        }
+        walk.skip(bytes);
+    }
+    return result;
+}
+
+template <class LocalSegment>
+Transfer run(const Target& target, Direction direction, std::span<const LocalSegment> local,
+             std::span<const RemoteSegment> remote,
+             std::span<const Engine* const> engines) noexcept {
+    plan::Walk walk(plan::Cursor(local.data(), local.size()),
+                    plan::Cursor(remote.data(), remote.size()));
+    if (target.is_self()) return carry_within(target, direction, walk, engines);
+    return carry(target, direction, walk, engines);
+}
+
+}  // namespace
+
+Transfer read(const Target& from, std::span<const RemoteSegment> remote,
+              std::span<const Segment> local, std::span<const Engine* const> engines) noexcept {
+    return run(from, Direction::read, local, remote, engines);
+}
+
+Transfer write(const Target& to, std::span<const ConstSegment> local,
+               std::span<const RemoteSegment> remote,
+               std::span<const Engine* const> engines) noexcept {
+    return run(to, Direction::write, local, remote, engines);
+}
+
+}  // namespace onecopy::attach
+
+namespace onecopy {
+namespace {
+
+const Transfer no_process{0, std::error_code(ESRCH, std::system_category())};
+
+}  // namespace
+
+Transfer read(const Process& from, std::span<const RemoteSegment> remote,
+              std::span<const Segment> local) noexcept {
+    if (from.pid() < 0) return no_process;
+    return attach::read(from.target(), remote, local, attach::engines());
+}
+
+Transfer write(const Process& to, std::span<const ConstSegment> local,
+               std::span<const RemoteSegment> remote) noexcept {
+    if (to.pid() < 0) return no_process;
+    return attach::write(to.target(), local, remote, attach::engines());
+}
+
+}  // namespace onecopy
