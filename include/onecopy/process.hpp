@@ -34,7 +34,7 @@ struct ProcessOptions {
 /// A process of this machine, reachable or not. Movable, not copyable.
 ///
 /// All const members, and any number of transfers, may be used by several threads at once.
-/// Costs three descriptors at the most; all are closed by the destructor, nothing else is held.
+/// Costs four descriptors at the most; all are closed by the destructor, nothing else is held.
 class Process {
 public:
     /// Opens a handle on `pid` (a process, not one of its threads; 0 and negatives are ESRCH).
@@ -76,6 +76,9 @@ public:
     /// Whether its memory may be read at this moment, found out without moving a byte: empty if
     /// so, EPERM refused, ESRCH gone. Costs about a microsecond. Proves nothing about an address.
     [[nodiscard]] std::error_code access() const noexcept;
+
+    /// Whether it holds nothing: moved from, or its opening failed.
+    [[nodiscard]] bool empty() const noexcept { return !target_; }
 
     /// For the layers above: the descriptors and counters behind this handle.
     [[nodiscard]] attach::Target& target() const noexcept { return *target_; }

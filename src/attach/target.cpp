@@ -75,7 +75,14 @@ int Target::bind(int pid) noexcept {
     if (pid <= 0) return ESRCH;
     pidfd_ = os::Fd(static_cast<int>(::syscall(pidfd_open_number, pid, 0U)));
     const bool proc_usable = proc_is_ours();
-    if (!pidfd_) {
+    if (pidfd_) {
+        os::Fd watch(::epoll_create1(EPOLL_CLOEXEC));
+        epoll_event event{};
+        event.events = EPOLLIN;
+        if (watch && ::epoll_ctl(watch.get(), EPOLL_CTL_ADD, pidfd_.get(), &event) == 0) {
+            watch_ = std::move(watch);
+        }
+    } else {
         // A thread's number: ENOENT since 6.9, EINVAL before. ENOSYS (or a filter's EPERM): do
         // without.
         if (errno == ENOENT || errno == EINVAL) return ESRCH;
@@ -105,7 +112,7 @@ Target::~Target() {
     }
 }
 
-bool Target::ended() const noexcept {
+bool Target::ended_without_watch() const noexcept {
     if (pidfd_) {
         // An interrupted or otherwise failed poll does not prove an end: ask again.
         pollfd waiting{pidfd_.get(), POLLIN, 0};
@@ -133,12 +140,6 @@ Target::Image Target::image() const noexcept {
     char byte = 0;
     const ssize_t got = ::pread(fd, &byte, 1, 0);
     return got == 0 ? Image::gone : Image::same;
-}
-
-bool Target::still_there(bool blocked) const noexcept {
-    if (self_) return true;
-    if (ended()) return false;
-    return !(blocked || options_.watch_image) || image() != Image::gone;
 }
 
 int Target::mem() const noexcept {

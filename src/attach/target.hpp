@@ -1,6 +1,8 @@
 // What a Process holds: the descriptors that tell its target from a stranger.
 #pragma once
 
+#include <sys/epoll.h>
+
 #include <atomic>
 #include <cerrno>
 #include <cstdint>
@@ -13,9 +15,13 @@ namespace onecopy::attach {
 
 /// The target of transfers.
 ///
-/// Who it is, in three descriptors:
+/// Who it is, in up to four descriptors:
 ///   pidfd  (or, before Linux 5.3, the /proc/PID directory)  says whether the process has ended.
 ///          As long as it says no, the pid still means this process.
+///   watch  an epoll that holds the pidfd and nothing else. Asking it costs 0.08 us behind another
+///          system call where poll(pidfd) costs 0.29: it looks at a ready list, poll at each file.
+///          The kernel fills the list in the very step that makes the pidfd readable. Where no
+///          epoll can be had, the pidfd is polled.
 ///   mem    /proc/PID/mem, bound to one memory image: after an exec or the end it reads 0 bytes.
 ///   maps   /proc/PID/maps, bound to the same image; opened by the first write through mem.
 /// mem and maps are opened at most once each and never replaced, so a reader needs one acquire
@@ -32,8 +38,11 @@ public:
     [[nodiscard]] const ProcessOptions& options() const noexcept { return options_; }
     [[nodiscard]] int pidfd() const noexcept { return pidfd_.get(); }
 
-    /// Whether the process has ended (zombies have). 0.2 us with a pidfd, some 10 without.
-    [[nodiscard]] bool ended() const noexcept;
+    /// Whether the process has ended (zombies have). 0.1 us with a pidfd, some 10 without.
+    [[nodiscard]] bool ended() const noexcept {
+        epoll_event event{};
+        return watch_ ? ::epoll_wait(watch_.get(), &event, 1, 0) > 0 : ended_without_watch();
+    }
 
     /// What is known of the memory image that was bound when the Target was made.
     enum class Image { same, gone, unknown };
@@ -43,7 +52,11 @@ public:
     /// the call took so long that it may have waited for a page: such a call can be ended by the
     /// target's death with bytes the kernel invented, in the microseconds before the pidfd tells.
     /// The memory image is always gone by then.
-    [[nodiscard]] bool still_there(bool blocked) const noexcept;
+    [[nodiscard]] bool still_there(bool blocked) const noexcept {
+        if (self_) return true;
+        if (ended()) return false;
+        return !(blocked || options_.watch_image) || image() != Image::gone;
+    }
 
     /// The descriptor bound to the image, or -1. Opened now if it could not be before.
     [[nodiscard]] int mem() const noexcept;
@@ -63,6 +76,7 @@ private:
     /// Stands in mem_ when /proc counts processes differently from us (another pid namespace's).
     static constexpr int no_proc = -2;
 
+    [[nodiscard]] bool ended_without_watch() const noexcept;
     [[nodiscard]] int bind(int pid) noexcept;
     os::Fd open_in_proc(const char* name, int flags) const noexcept;
     int keep(std::atomic<int>& slot, os::Fd opened) const noexcept;
@@ -71,6 +85,7 @@ private:
     bool self_;
     ProcessOptions options_;
     os::Fd pidfd_;
+    os::Fd watch_;
     os::Fd proc_dir_;                // only without pidfd
     mutable std::atomic<int> mem_;   // -1 until opened; stored once (release), loaded by readers
     mutable std::atomic<int> maps_;  // as mem_

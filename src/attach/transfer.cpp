@@ -1,5 +1,7 @@
 #include "attach/transfer.hpp"
 
+#include <sys/uio.h>
+
 #include <algorithm>
 #include <array>
 #include <cerrno>
@@ -149,6 +151,19 @@ Transfer write(const Target& to, std::span<const ConstSegment> local,
     return run(to, Direction::write, local, remote, engines);
 }
 
+bool read_at_once(const Target& from, const RemoteSegment& remote, Segment local) noexcept {
+    if constexpr (sizeof(std::size_t) < sizeof(remote.address)) return false;
+    if (remote.bytes != local.size() || remote.bytes > batch_bytes || from.is_self()) return false;
+    const iovec to{local.data(), local.size()};
+    const iovec source{reinterpret_cast<void*>(static_cast<std::uintptr_t>(remote.address)),
+                       local.size()};
+    const std::uint64_t start = os::ticks();
+    const ssize_t moved = ::process_vm_readv(from.pid(), &to, 1, &source, 1, 0);
+    const bool blocked = os::ticks() - start > blocked_ticks;
+    return moved >= 0 && static_cast<std::size_t>(moved) == local.size() &&
+           from.still_there(blocked);
+}
+
 }  // namespace onecopy::attach
 
 namespace onecopy {
@@ -160,13 +175,17 @@ const Transfer no_process{0, std::error_code(ESRCH, std::system_category())};
 
 Transfer read(const Process& from, std::span<const RemoteSegment> remote,
               std::span<const Segment> local) noexcept {
-    if (from.pid() < 0) return no_process;
+    if (from.empty()) return no_process;
+    if (remote.size() == 1 && local.size() == 1 &&
+        attach::read_at_once(from.target(), remote[0], local[0])) {
+        return {remote[0].bytes, {}};
+    }
     return attach::read(from.target(), remote, local, attach::engines());
 }
 
 Transfer write(const Process& to, std::span<const ConstSegment> local,
                std::span<const RemoteSegment> remote) noexcept {
-    if (to.pid() < 0) return no_process;
+    if (to.empty()) return no_process;
     return attach::write(to.target(), local, remote, attach::engines());
 }
 
