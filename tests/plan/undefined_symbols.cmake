@@ -1,0 +1,10 @@
+# Fails when an object file needs anything from outside.
+execute_process(COMMAND ${NM} --undefined-only ${OBJECT} OUTPUT_VARIABLE symbols RESULT_VARIABLE status)
+if(NOT status EQUAL 0)
+    message(FATAL_ERROR "nm could not read ${OBJECT}")
+endif()
+string(REGEX REPLACE "U (_GLOBAL_OFFSET_TABLE_|__x86_return_thunk)" "" symbols "${symbols}")
+string(STRIP "${symbols}" symbols)
+if(symbols)
+    message(FATAL_ERROR "plan needs symbols from outside:\n${symbols}")
+endif()
