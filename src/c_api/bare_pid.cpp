@@ -90,7 +90,8 @@ ssize_t fused(Way way, pid_t pid, const iovec* local, unsigned long locals, cons
     if (!near.ok() || !far.ok()) return fail(ENOMEM);
     std::error_code error;
     Process process(pid, {}, error);
-    if (error == std::errc::no_such_process && pid > 0) process = Process(process_of(pid), {}, error);
+    if (error == std::errc::no_such_process && pid > 0)
+        process = Process(process_of(pid), {}, error);
     if (!error) error = process.access();
     if (error) return fail(error.value());
     if (!clip(near.get(), way, element)) return fail(EFAULT);
@@ -114,9 +115,9 @@ extern "C" ssize_t onecopy_readv(pid_t pid, const iovec* local, unsigned long lo
     return fused(Way::read, pid, local, local_count, remote, remote_count, parsed, to_segment,
                  [&](const Process& from, std::span<const Segment> near,
                      std::span<const RemoteSegment> far) {
-                     return reduce(from, near, far, parsed.op, parsed.type,
-                                   parsed.source_left ? Order::remote_op_local
-                                                      : Order::local_op_remote);
+                     return reduce(
+                         from, near, far, parsed.op, parsed.type,
+                         parsed.source_left ? Order::remote_op_local : Order::local_op_remote);
                  });
 }
 
@@ -130,8 +131,8 @@ extern "C" ssize_t onecopy_writev(pid_t pid, const iovec* local, unsigned long l
                  to_const_segment,
                  [&](const Process& to, std::span<const ConstSegment> near,
                      std::span<const RemoteSegment> far) {
-                     return reduce_into(to, near, far, parsed.op, parsed.type,
-                                        parsed.source_left ? Order::local_op_remote
-                                                           : Order::remote_op_local);
+                     return reduce_into(
+                         to, near, far, parsed.op, parsed.type,
+                         parsed.source_left ? Order::local_op_remote : Order::remote_op_local);
                  });
 }
