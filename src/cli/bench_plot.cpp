@@ -1,0 +1,180 @@
+#include "cli/bench_plot.hpp"
+
+#include <fmt/format.h>
+#include <spawn.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <array>
+#include <cerrno>
+#include <cstdlib>
+#include <cstring>
+#include <vector>
+
+#include "cli/bench_options.hpp"
+#include "cli/errors.hpp"
+#include "os/fd.hpp"
+
+namespace onecopy::cli {
+namespace {
+
+/// Colours that people with any kind of colour vision can tell apart, onecopy's the strongest.
+/// Source: Okabe and Ito, "Color Universal Design" (2008).
+constexpr std::array<const char*, 7> colours = {"#0072B2", "#E69F00", "#009E73", "#CC79A7",
+                                                "#56B4E9", "#8C6D31", "#000000"};
+constexpr const char* own_colour = "#D55E00";
+
+/// A string as gnuplot takes it literally.
+std::string gnuplot_string(std::string_view text) {
+    std::string result = "'";
+    for (const char letter : text) {
+        result += letter;
+        if (letter == '\'') result += letter;
+    }
+    return result + "'";
+}
+
+std::vector<std::string> distinct(const std::vector<Row>& rows, std::string Row::*field) {
+    std::vector<std::string> values;
+    for (const Row& row : rows) {
+        if (std::find(values.begin(), values.end(), row.*field) == values.end()) {
+            values.push_back(row.*field);
+        }
+    }
+    return values;
+}
+
+/// The colour and point of a way are the same in every panel.
+std::string line_style(const std::vector<std::string>& ways, const std::string& way) {
+    if (way == "onecopy") return fmt::format("lc rgb '{}' lw 3 pt 7 ps 0.6", own_colour);
+    const auto index =
+        static_cast<std::size_t>(std::find(ways.begin(), ways.end(), way) - ways.begin());
+    constexpr std::array<int, 6> points = {4, 6, 8, 10, 12, 2};
+    return fmt::format("lc rgb '{}' lw 1.5 pt {} ps 0.6", colours[index % colours.size()],
+                       points[index % points.size()]);
+}
+
+std::string panel(const Report& report, const std::string& work,
+                  const std::vector<std::string>& ways, bool with_key) {
+    int ranks = 0;
+    for (const Row& row : report.rows) {
+        if (row.work == work) ranks = std::max(ranks, row.ranks);
+    }
+    std::string data;
+    std::string lines;
+    for (const std::string& way : ways) {
+        std::string points;
+        for (const Row& row : report.rows) {
+            if (row.work == work && row.way == way && row.ranks == ranks) {
+                points += fmt::format("{} {:.6g}\n", row.bytes, row.gb_per_s);
+            }
+        }
+        // An empty block is drawn as nothing, but stands in the key, which is shared by all panels.
+        if (points.empty()) points = "NaN NaN\n";
+        const std::string block = fmt::format("$w{}", data.size());
+        data += fmt::format("{} << EOD\n{}EOD\n", block, points);
+        lines += fmt::format("{}{} using 1:2 with linespoints {} title {}",
+                             lines.empty() ? "plot " : ", \\\n     ", block, line_style(ways, way),
+                             gnuplot_string(way));
+    }
+    return fmt::format(
+        "{}set title {} offset 0,-0.4\n{}\n{}\n", data,
+        gnuplot_string(fmt::format("{}, {} processes", work, ranks)),
+        with_key ? "set key left top reverse Left samplen 2 spacing 1.1" : "unset key", lines);
+}
+
+}  // namespace
+
+bool gnuplot_found() {
+    const char* path = std::getenv("PATH");
+    std::string_view rest = path == nullptr ? "/usr/bin:/bin" : path;
+    for (;;) {
+        const std::size_t colon = rest.find(':');
+        if (::access(fmt::format("{}/gnuplot", rest.substr(0, colon)).c_str(), X_OK) == 0) {
+            return true;
+        }
+        if (colon == std::string_view::npos) return false;
+        rest.remove_prefix(colon + 1);
+    }
+}
+
+std::string plot_script(const Report& report, const std::string& path) {
+    const std::vector<std::string> works = distinct(report.rows, &Row::work);
+    const std::vector<std::string> ways = distinct(report.rows, &Row::way);
+    const std::size_t columns = works.size() > 1 ? 2 : 1;
+    const std::size_t lines = (works.size() + columns - 1) / columns;
+    std::uint64_t least = UINT64_MAX;
+    std::uint64_t most = 1;
+    double slowest = 1;
+    double fastest = 1;
+    for (const Row& row : report.rows) {
+        least = std::min(least, row.bytes);
+        most = std::max(most, row.bytes);
+        if (row.gb_per_s > 0) slowest = std::min(slowest, row.gb_per_s);
+        fastest = std::max(fastest, row.gb_per_s);
+    }
+    std::string ticks;
+    for (std::uint64_t at = 8; at <= most; at *= 16) {
+        if (at >= least)
+            ticks += fmt::format("{}'{}' {}", ticks.empty() ? "" : ", ", human_bytes(at), at);
+    }
+    std::string script = fmt::format(
+        "set terminal svg size {},{} font 'DejaVu Sans,11' background rgb 'white'\n"
+        "set output {}\n"
+        "set encoding utf8\n"
+        "set logscale xy\n"
+        "set xrange [{}:{}]\nset yrange [{:.3g}:{:.3g}]\n"
+        "set xtics ({}) nomirror\nset ytics nomirror format '%g'\n"
+        "set grid xtics ytics lc rgb '#dddddd' lt 1\n"
+        "set border 3 lc rgb '#666666'\n"
+        "set xlabel 'message'\nset ylabel 'GB/s'\n"
+        "set multiplot layout {},{} title {} font ',13' noenhanced\n"
+        "set title noenhanced\nset key noenhanced\n",
+        columns * 560, lines * 400 + 40, gnuplot_string(path), static_cast<double>(least) / 1.5,
+        static_cast<double>(most) * 1.5, slowest / 1.5, fastest * 2, ticks, lines, columns,
+        gnuplot_string(fmt::format("{}\n{}, Linux {}", report.title, report.machine.cpu,
+                                   report.machine.kernel)));
+    bool with_key = true;
+    for (const std::string& work : works) {
+        script += panel(report, work, ways, with_key);
+        with_key = false;
+    }
+    return script + "unset multiplot\n";
+}
+
+void write_plot(std::string_view asked, const std::string& path, const Report& report) {
+    const std::string script = plot_script(report, path);
+    std::FILE* file = std::tmpfile();
+    if (file == nullptr || std::fwrite(script.data(), 1, script.size(), file) != script.size() ||
+        std::fflush(file) != 0) {
+        const int error = errno;
+        if (file != nullptr) std::fclose(file);
+        throw Failure(fmt::format("{}: --plot {}: no temporary file: {}; make room in /tmp", asked,
+                                  path, std::strerror(error)));
+    }
+    std::rewind(file);
+    posix_spawn_file_actions_t actions;
+    ::posix_spawn_file_actions_init(&actions);
+    ::posix_spawn_file_actions_adddup2(&actions, ::fileno(file), 0);
+    std::string name = "gnuplot";
+    std::array<char*, 2> arguments = {name.data(), nullptr};
+    pid_t pid = 0;
+    const int error =
+        ::posix_spawnp(&pid, name.c_str(), &actions, nullptr, arguments.data(), environ);
+    ::posix_spawn_file_actions_destroy(&actions);
+    std::fclose(file);
+    int status = -1;
+    if (error == 0) {
+        while (::waitpid(pid, &status, 0) < 0 && errno == EINTR) {
+        }
+    }
+    if (status != 0) {
+        throw Failure(fmt::format(
+            "{}: --plot {}: gnuplot did not draw it{}{}; see its message, or "
+            "leave --plot out",
+            asked, path, error != 0 ? ": " : "", error != 0 ? std::strerror(error) : ""));
+    }
+}
+
+}  // namespace onecopy::cli

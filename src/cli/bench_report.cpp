@@ -1,0 +1,228 @@
+#include "cli/bench_report.hpp"
+
+#include <fcntl.h>
+#include <fmt/format.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <cerrno>
+#include <cmath>
+#include <cstring>
+#include <nlohmann/json.hpp>
+
+#include "cli/bench_options.hpp"
+#include "cli/bench_plot.hpp"
+#include "cli/errors.hpp"
+#include "os/fd.hpp"
+
+namespace onecopy::cli {
+namespace {
+
+/// Three significant digits: a figure with more would pretend to a precision that no run has.
+std::string short_number(double value) {
+    if (value <= 0) return "0";
+    const int digits = std::clamp(2 - static_cast<int>(std::floor(std::log10(value))), 0, 4);
+    return fmt::format("{:.{}f}", value, digits);
+}
+
+/// As JSON keeps it: a nanosecond is enough.
+double rounded(double value) { return std::round(value * 1e4) / 1e4; }
+
+/// Whether `path` can be opened for writing; leaves an existing file as it is.
+int why_not_writable(const std::string& path) {
+    const bool existed = ::access(path.c_str(), F_OK) == 0;
+    const os::Fd fd(::open(path.c_str(), O_WRONLY | O_CREAT | O_CLOEXEC, 0666));
+    if (!fd) return errno;
+    if (!existed) ::unlink(path.c_str());
+    return 0;
+}
+
+void write_file(std::string_view asked, const std::string& path, std::string_view text) {
+    std::FILE* file = std::fopen(path.c_str(), "we");
+    bool written = file != nullptr;
+    if (file != nullptr) {
+        written = std::fwrite(text.data(), 1, text.size(), file) == text.size();
+        written = std::fclose(file) == 0 && written;
+    }
+    if (!written) {
+        throw Failure(
+            fmt::format("{}: {}: {}; name another file", asked, path, std::strerror(errno)));
+    }
+}
+
+nlohmann::ordered_json machine_json(const Machine& machine) {
+    nlohmann::ordered_json caches = nlohmann::ordered_json::array();
+    for (const Cache& cache : machine.caches) {
+        caches.push_back({{"level", cache.level},
+                          {"type", cache.type},
+                          {"bytes", cache.bytes},
+                          {"cores", cache.cores}});
+    }
+    return {{"cpu", machine.cpu},
+            {"cores", machine.cores},
+            {"cores_online", machine.cores_online},
+            {"virtual_machine", machine.virtual_machine},
+            {"caches", caches},
+            {"kernel", machine.kernel},
+            {"huge_pages", machine.huge_pages},
+            {"libraries", machine.libraries}};
+}
+
+nlohmann::ordered_json row_json(const Row& row) {
+    return {{"bench", row.bench},
+            {"work", row.work},
+            {"way", row.way},
+            {"ranks", row.ranks},
+            {"bytes", row.bytes},
+            {"median_us", rounded(row.median_us)},
+            {"p10_us", rounded(row.p10_us)},
+            {"p90_us", rounded(row.p90_us)},
+            {"gb_per_s", rounded(row.gb_per_s)},
+            {"repetitions", row.repetitions},
+            {"verified", row.verified}};
+}
+
+/// One element a line: a report stays readable, and two of them can be compared by diff.
+template <class Items, class ToJson>
+std::string json_lines(const Items& items, ToJson&& to_json) {
+    std::string text = "[";
+    const char* separator = "\n    ";
+    for (const auto& item : items) {
+        text += separator + to_json(item).dump();
+        separator = ",\n    ";
+    }
+    return text + (items.empty() ? "]" : "\n  ]");
+}
+
+}  // namespace
+
+Row make_row(std::string_view bench, std::string_view work, std::string_view way, int ranks,
+             std::uint64_t bytes, std::uint64_t moved_bytes, std::vector<double>& samples_us,
+             bool verified) {
+    Row row{std::string(bench), std::string(work), std::string(way), ranks, bytes, 0, 0, 0, 0,
+            samples_us.size(),  verified};
+    if (samples_us.empty()) return row;
+    std::sort(samples_us.begin(), samples_us.end());
+    // Interpolated between neighbours, so that the median of an even count is the usual one.
+    const auto quantile = [&](double part) {
+        const double at = part * static_cast<double>(samples_us.size() - 1);
+        const auto below = static_cast<std::size_t>(at);
+        const std::size_t above = std::min(below + 1, samples_us.size() - 1);
+        const double share = at - static_cast<double>(below);
+        return samples_us[below] * (1 - share) + samples_us[above] * share;
+    };
+    row.median_us = quantile(0.5);
+    row.p10_us = quantile(0.1);
+    row.p90_us = quantile(0.9);
+    if (row.median_us > 0) row.gb_per_s = static_cast<double>(moved_bytes) / row.median_us / 1e3;
+    return row;
+}
+
+const Row* find_row(std::span<const Row> rows, std::string_view work, std::string_view way,
+                    int ranks, std::uint64_t bytes) noexcept {
+    const auto found = std::find_if(rows.begin(), rows.end(), [&](const Row& row) {
+        return row.work == work && row.way == way && row.ranks == ranks && row.bytes == bytes;
+    });
+    return found == rows.end() ? nullptr : &*found;
+}
+
+Verdict compare(std::string name, const Row& row, const Row& rival, double limit) {
+    const double value = row.median_us > 0 ? rival.median_us / row.median_us : 0;
+    return {std::move(name), value, limit, value >= limit};
+}
+
+void print_rows(std::FILE* out, std::string_view heading, std::span<const Row> rows,
+                std::string_view baseline) {
+    if (rows.empty()) return;
+    std::size_t width = 4;
+    for (const Row& row : rows) width = std::max(width, row.way.size());
+    fmt::print(out, "\n{}\n  {:>5}  {:>9}  {:{}}  {:>10}  {:>10}  {:>10}  {:>8}  {:>{}}  {:>6}\n",
+               heading, "ranks", "bytes", "way", width, "median us", "p10", "p90", "GB/s",
+               "x " + std::string(baseline), baseline.size() + 2, "runs");
+    const Row* before = nullptr;
+    for (const Row& row : rows) {
+        const bool same =
+            before != nullptr && before->ranks == row.ranks && before->bytes == row.bytes;
+        if (before != nullptr && !same) fmt::print(out, "\n");
+        before = &row;
+        const Row* base = find_row(rows, row.work, baseline, row.ranks, row.bytes);
+        const std::string ratio = base != nullptr && row.median_us > 0
+                                      ? fmt::format("{:.2f}", base->median_us / row.median_us)
+                                      : "";
+        fmt::print(out, "  {:>5}  {:>9}  {:{}}  {:>10}  {:>10}  {:>10}  {:>8}  {:>{}}  {:>6}{}\n",
+                   same ? "" : std::to_string(row.ranks), same ? "" : human_bytes(row.bytes),
+                   row.way, width, short_number(row.median_us), short_number(row.p10_us),
+                   short_number(row.p90_us), short_number(row.gb_per_s), ratio, baseline.size() + 2,
+                   row.repetitions, row.verified ? "" : "  WRONG BYTES");
+    }
+}
+
+void print_verdicts(std::FILE* out, std::span<const Verdict> verdicts) {
+    if (verdicts.empty()) return;
+    std::size_t width = 0;
+    for (const Verdict& verdict : verdicts) width = std::max(width, verdict.name.size());
+    fmt::print(out, "\nVerdicts\n  {:{}}  {:>8}  {:>8}\n", "", width, "measured", "at least");
+    for (const Verdict& verdict : verdicts) {
+        fmt::print(out, "  {:{}}  {:>8.3f}  {:>8.3f}  {}\n", verdict.name, width, verdict.value,
+                   verdict.limit, verdict.ok ? "yes" : "no");
+    }
+}
+
+void print_caption(std::FILE* out, const Report& report) {
+    fmt::print(out, "\nMeasured on {}.\n", describe(report.machine));
+    for (const std::string& note : report.notes) fmt::print(out, "- {}\n", note);
+}
+
+std::string to_json(const Report& report) {
+    return fmt::format(
+        "{{\n  \"machine\": {},\n  \"rows\": {},\n  \"verdicts\": {},\n  \"notes\": {}\n}}\n",
+        machine_json(report.machine).dump(), json_lines(report.rows, row_json),
+        json_lines(report.verdicts,
+                   [](const Verdict& verdict) -> nlohmann::ordered_json {
+                       return {{"name", verdict.name},
+                               {"value", rounded(verdict.value)},
+                               {"limit", verdict.limit},
+                               {"ok", verdict.ok}};
+                   }),
+        json_lines(report.notes, [](const std::string& note) { return nlohmann::json(note); }));
+}
+
+void ReportFiles::add_options(CLI::App& app) {
+    app.add_option("--json", json, "Write the figures as JSON into this file")->type_name("FILE");
+    app.add_option("--plot", plot, "Draw GB/s over size into this SVG file (needs gnuplot)")
+        ->type_name("FILE.svg");
+}
+
+void ReportFiles::check(std::string_view asked) const {
+    for (const auto& [option, path] : {std::pair("--json", &json), std::pair("--plot", &plot)}) {
+        if (path->empty()) continue;
+        if (const int error = why_not_writable(*path)) {
+            throw WrongInput(fmt::format("{}: {} {}: {}; name a file that can be written", asked,
+                                         option, *path, std::strerror(error)));
+        }
+    }
+    if (!plot.empty() && !gnuplot_found()) {
+        throw WrongInput(
+            fmt::format("{}: --plot {}: gnuplot is not installed; install it "
+                        "(Debian: gnuplot-nox) or leave --plot out",
+                        asked, plot));
+    }
+}
+
+void finish_report(std::FILE* out, std::string_view asked, const Report& report,
+                   const ReportFiles& files) {
+    print_verdicts(out, report.verdicts);
+    print_caption(out, report);
+    std::fflush(out);
+    if (!files.json.empty()) write_file(asked, files.json, to_json(report));
+    if (!files.plot.empty()) write_plot(asked, files.plot, report);
+    const auto wrong = std::find_if(report.rows.begin(), report.rows.end(),
+                                    [](const Row& row) { return !row.verified; });
+    if (wrong == report.rows.end()) return;
+    throw Failure(
+        fmt::format("{}: {} of {} by {} with {} ranks: wrong bytes arrived; do not trust "
+                    "this way on this machine, and report it",
+                    asked, wrong->work, human_bytes(wrong->bytes), wrong->way, wrong->ranks));
+}
+
+}  // namespace onecopy::cli
