@@ -16,6 +16,3 @@ install(FILES ${PROJECT_BINARY_DIR}/onecopyConfig.cmake ${PROJECT_BINARY_DIR}/on
 configure_file(cmake/onecopy.pc.in onecopy.pc @ONLY)
 install(FILES ${PROJECT_BINARY_DIR}/onecopy.pc DESTINATION ${CMAKE_INSTALL_LIBDIR}/pkgconfig)
 install(FILES LICENSE README.md DESTINATION ${CMAKE_INSTALL_DOCDIR})
-if(ONECOPY_CLI)
-    install(TARGETS onecopy_tool RUNTIME DESTINATION ${CMAKE_INSTALL_BINDIR})
-endif()
