@@ -1,0 +1,40 @@
+#include "cli/output.hpp"
+
+#include <fcntl.h>
+#include <fmt/format.h>
+#include <unistd.h>
+
+#include <cerrno>
+#include <cstring>
+
+#include "cli/errors.hpp"
+
+namespace onecopy::cli {
+
+bool Output::is_terminal() const { return path_.empty() && ::isatty(STDOUT_FILENO) == 1; }
+
+void Output::write(std::span<const std::byte> bytes) {
+    constexpr mode_t owner_only = 0600;  // memory may hold keys and passwords
+    if (!path_.empty() && !file_) {
+        file_ = os::Fd(::open(path_.c_str(), O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, owner_only));
+        if (!file_) {
+            throw WrongInput(fmt::format("{}: {} cannot be written: {}; name another file", asked_,
+                                         path_, std::strerror(errno)));
+        }
+    }
+    const int fd = file_ ? file_.get() : STDOUT_FILENO;
+    while (!bytes.empty()) {
+        const ssize_t written = ::write(fd, bytes.data(), bytes.size());
+        if (written >= 0) {
+            bytes = bytes.subspan(static_cast<std::size_t>(written));
+        } else if (errno != EINTR) {
+            throw Failure(fmt::format("{}: {} takes no more: {}; make room or name another file",
+                                      asked_, path_.empty() ? "standard output" : path_,
+                                      std::strerror(errno)));
+        }
+    }
+}
+
+void Output::write(std::string_view text) { write(std::as_bytes(std::span(text))); }
+
+}  // namespace onecopy::cli

@@ -1,0 +1,32 @@
+// Where a command's bytes go: standard output, or a file that only its owner may read.
+#pragma once
+
+#include <cstddef>
+#include <span>
+#include <string>
+#include <string_view>
+
+#include "os/fd.hpp"
+
+namespace onecopy::cli {
+
+/// Not thread-safe. The file is created at the first write: a refused transfer leaves an older
+/// file of that name as it was.
+class Output {
+public:
+    /// `path` empty: standard output. `asked` begins the line of a failure.
+    Output(std::string_view asked, std::string path) : asked_(asked), path_(std::move(path)) {}
+
+    [[nodiscard]] bool is_terminal() const;
+
+    /// All of it, or Failure (disk full, ...).
+    void write(std::span<const std::byte> bytes);
+    void write(std::string_view text);
+
+private:
+    std::string asked_;
+    std::string path_;
+    os::Fd file_;
+};
+
+}  // namespace onecopy::cli

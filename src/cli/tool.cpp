@@ -1,0 +1,117 @@
+#include "cli/tool.hpp"
+
+#include <fmt/format.h>
+
+#include <cstdio>
+#include <exception>
+#include <string_view>
+
+#include "cli/errors.hpp"
+
+namespace onecopy::cli {
+namespace {
+
+constexpr int status_failed = 1;
+constexpr int status_wrong_input = 2;
+
+constexpr std::string_view tool_footer =
+    "`onecopy COMMAND --help` tells more about a command, `man onecopy` about all of it.\n"
+    "\n"
+    "Examples:\n"
+    "  onecopy doctor                      what works on this machine\n"
+    "  onecopy doctor 4711                 can I reach process 4711, and if not, why?\n"
+    "  onecopy maps 4711                   what is mapped where\n"
+    "  onecopy read 4711 0x7ffc1000 64     64 bytes of it, as hex and text\n"
+    "  onecopy dump 4711 -o core.4711      all of it, for gdb\n"
+    "\n"
+    "Exit status: 0 done; 1 refused or incomplete (one line on stderr says why); 2 wrong input.\n";
+
+/// The command that was being parsed, as the user would type it.
+std::string asked(const CLI::App& app) {
+    const std::vector<CLI::App*> commands = app.get_subcommands();
+    return commands.empty() ? std::string() : commands.front()->get_name();
+}
+
+std::string first_line(std::string text) {
+    text.erase(std::min(text.find('\n'), text.size()));
+    return text;
+}
+
+/// The library's message in our form. Its own ends in a usage text or in hints for programmers.
+std::string explain(const CLI::App& app, const CLI::ParseError& error) {
+    const std::string command = asked(app);
+    if (command.empty()) {
+        const std::vector<std::string> rest = app.remaining();
+        if (rest.empty()) return "no command given; `onecopy --help` lists them";
+        const std::string_view kind = rest.front().starts_with('-') ? "option" : "command";
+        return fmt::format("{}: no such {}; `onecopy --help` lists them", rest.front(), kind);
+    }
+    const std::string help = fmt::format("`onecopy {} --help` tells how it is used", command);
+    if (dynamic_cast<const CLI::ExtrasError*>(&error) != nullptr) {
+        const std::vector<std::string> rest = app.get_subcommand(command)->remaining();
+        const std::string first = rest.empty() ? std::string("an argument") : rest.front();
+        return fmt::format("{}: {} was not expected; {}", command, first, help);
+    }
+    return fmt::format("{}: {}; {}", command, first_line(error.what()), help);
+}
+
+int complain(std::string_view line, int status) {
+    fmt::print(stderr, "onecopy: {}\n", line);
+    return status;
+}
+
+/// What was printed must have arrived: a full disk shows only when the buffer is flushed.
+int flush_output(int status) {
+    if (std::fflush(stdout) == 0 && std::ferror(stdout) == 0) return status;
+    return complain("print the result: standard output cannot be written; free some space on it",
+                    status_failed);
+}
+
+}  // namespace
+
+void describe_tool(CLI::App& app) {
+    app.name("onecopy");
+    app.description(
+        "Reads, writes and examines the memory of other processes of this machine, with a single\n"
+        "copy and exact byte counts, and tells what stands in the way where it cannot.\n");
+    app.set_version_flag("--version", "onecopy " ONECOPY_VERSION, "Print the version and exit");
+    app.set_help_flag("-h,--help", "Print this help and exit");
+    app.footer(std::string(tool_footer));
+    app.require_subcommand(1);
+    app.get_formatter()->column_width(26);
+    app.get_formatter()->label("OPTIONS", "OPTION...");
+    app.get_formatter()->label("SUBCOMMAND", "COMMAND [ARGUMENT...]");
+    app.get_formatter()->label("Positionals", "Arguments");
+    app.get_formatter()->label("REQUIRED", "");
+}
+
+CLI::App& add_command(CLI::App& app, const std::string& name, const std::string& summary,
+                      const std::string& help) {
+    CLI::App& command = *app.add_subcommand(name, summary);
+    command.group("Commands");
+    command.footer(help);
+    return command;
+}
+
+int run_tool(CLI::App& app, int argc, const char* const* argv, const int& exit_status) {
+    try {
+        app.parse(argc, argv);
+        return flush_output(exit_status);
+    } catch (const CLI::Success& asked_for_text) {  // --help, --version
+        app.exit(asked_for_text);
+        return flush_output(0);
+    } catch (const CLI::ParseError& error) {
+        return complain(explain(app, error), status_wrong_input);
+    } catch (const WrongInput& error) {
+        return complain(error.what(), status_wrong_input);
+    } catch (const Failure& error) {
+        std::fflush(stdout);
+        return complain(error.what(), status_failed);
+    } catch (const std::bad_alloc&) {
+        return complain(asked(app) + ": out of memory; free some and try again", status_failed);
+    } catch (const std::exception& error) {
+        return complain(fmt::format("{}: {}", asked(app), error.what()), status_failed);
+    }
+}
+
+}  // namespace onecopy::cli
