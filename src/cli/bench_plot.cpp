@@ -133,7 +133,7 @@ std::string plot_script(const Report& report, const std::string& path) {
         "set title noenhanced\nset key noenhanced\n",
         columns * 560, lines * 400 + 40, gnuplot_string(path), static_cast<double>(least) / 1.5,
         static_cast<double>(most) * 1.5, slowest / 1.5, fastest * 2, ticks, lines, columns,
-        gnuplot_string(fmt::format("{}\n{}, Linux {}", report.title, report.machine.cpu,
+        gnuplot_string(fmt::format("{}: {}, Linux {}", report.title, report.machine.cpu,
                                    report.machine.kernel)));
     bool with_key = true;
     for (const std::string& work : works) {

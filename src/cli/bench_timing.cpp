@@ -65,25 +65,30 @@ bool bind_to_cpu(int cpu) noexcept {
     return ::sched_setaffinity(0, sizeof set, &set) == 0;
 }
 
-void Barrier::wait() noexcept {
+std::uint32_t Barrier::arrive(std::uint32_t ranks, Waiting waiting) noexcept {
+    // Cannot end before this rank has arrived, so it is the current one.
     const std::uint32_t here = generation_.load(std::memory_order_relaxed);
-    if (arrived_.fetch_add(1, std::memory_order_acq_rel) + 1 == ranks_) {  // (A)
+    if (arrived_.fetch_add(1, std::memory_order_acq_rel) + 1 == ranks) {  // (A)
         arrived_.store(0, std::memory_order_relaxed);
         generation_.store(here + 1, std::memory_order_release);  // (B)
-        if (crowded_) futex(generation_, FUTEX_WAKE, INT_MAX);
-        return;
+        if (waiting == Waiting::sleep) futex(generation_, FUTEX_WAKE, INT_MAX);
     }
-    if (!crowded_) {
-        const std::int64_t start = now_ns();
-        for (unsigned turn = 1; generation_.load(std::memory_order_acquire) == here; ++turn) {
-            relax(false);
-            // The clock now and then: reading it all the time would delay leaving the loop.
-            if (turn % 64 == 0 && now_ns() - start > spin_ns) ::sched_yield();
+    return here;
+}
+
+void Barrier::wait(std::uint32_t ranks, Waiting waiting) noexcept {
+    const std::uint32_t here = arrive(ranks, waiting);
+    std::int64_t start = 0;
+    for (unsigned turn = 0; generation_.load(std::memory_order_acquire) == here; ++turn) {
+        if (waiting == Waiting::sleep) {
+            futex(generation_, FUTEX_WAIT, here);
+            continue;
         }
-        return;
-    }
-    while (generation_.load(std::memory_order_acquire) == here) {
-        futex(generation_, FUTEX_WAIT, here);
+        relax(waiting == Waiting::yield);
+        // The clock now and then: reading it all the time would delay leaving the loop.
+        if (waiting == Waiting::yield || turn % 64 != 63) continue;
+        if (start == 0) start = now_ns();
+        if (now_ns() - start > spin_ns) ::sched_yield();
     }
 }
 

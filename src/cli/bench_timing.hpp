@@ -41,33 +41,33 @@ std::vector<int> usable_cpus();
 /// Binds the calling thread. False if the kernel refused; measuring goes on unbound.
 bool bind_to_cpu(int cpu) noexcept;
 
-/// A barrier between processes, in memory they share. Zero bytes are a fresh one, but for setup().
+/// How a rank waits for others: spinning when each has a core of its own; letting others of its
+/// core run; or asleep, when those others have much to do.
+enum class Waiting { spin, yield, sleep };
+
+/// A barrier between processes, in memory they share. Zero bytes are a fresh one.
 ///
-///   arrived     ranks of this generation that are here    changed by all
+///   arrived     ranks that are here, in this generation   changed by all
 ///   generation  barriers passed                           stored by the last to arrive
 ///
 /// (A) what a rank did before it arrived is seen by all who pass: each arrival is a release that
 ///     the last one's fetch_add acquires, and (B) its store of `generation` hands it on.
-/// Whoever waits spins when each rank has a core of its own, so that nobody starts an operation out
-/// of a sleep; when crowded it sleeps in a futex (a shared one: a private one would never be woken
-/// by another process). A rank that never comes is the launcher's to notice (bench_ranks.hpp).
+/// All ranks of one generation name the same number. The futex is a shared one: a private one would
+/// not be woken by another process. A rank that never comes is the launcher's to notice
+/// (bench_ranks.hpp).
 class Barrier {
 public:
-    /// Before the ranks start. `crowded`: more ranks than cores, so nobody spins.
-    void setup(std::uint32_t ranks, bool crowded) noexcept {
-        ranks_ = ranks;
-        crowded_ = crowded;
-    }
+    /// Arrives and waits for the others.
+    void wait(std::uint32_t ranks, Waiting waiting) noexcept;
 
-    void wait() noexcept;
-
-    [[nodiscard]] bool crowded() const noexcept { return crowded_; }
+    /// Arrives only: lets the others pass, without waiting for them. The caller must not come back
+    /// to this barrier before they have (which another barrier between tells it).
+    /// `waiting` says how they wait. Returns the generation that will end.
+    std::uint32_t arrive(std::uint32_t ranks, Waiting waiting) noexcept;
 
 private:
     alignas(64) std::atomic<std::uint32_t> arrived_{0};
     alignas(64) std::atomic<std::uint32_t> generation_{0};
-    std::uint32_t ranks_ = 0;
-    bool crowded_ = false;
 };
 
 /// Anonymous memory that a fork shares (or, with `is_private`, copies on write): zeros, and nothing
