@@ -20,7 +20,8 @@ extern "C" {
 /* flags = operation | type [| order]. 0 copies, as the system call does. The operations and types are
  * MPI's predefined ones; the pairs that MPI's table does not allow are EINVAL.
  * Source: MPI 4.0, sections 6.9.2 and 6.9.4. */
-enum onecopy_op {
+#define ONECOPY_TYPE_SHIFT 8
+enum onecopy_flag {
     ONECOPY_SUM = 1,
     ONECOPY_PROD,
     ONECOPY_MIN,
@@ -34,11 +35,8 @@ enum onecopy_op {
     ONECOPY_MINLOC,
     ONECOPY_MAXLOC,
     ONECOPY_REPLACE,
-    ONECOPY_NO_OP
-};
+    ONECOPY_NO_OP,
 
-#define ONECOPY_TYPE_SHIFT 8
-enum onecopy_type {
     ONECOPY_INT8 = 1 << ONECOPY_TYPE_SHIFT,
     ONECOPY_INT16 = 2 << ONECOPY_TYPE_SHIFT,
     ONECOPY_INT32 = 3 << ONECOPY_TYPE_SHIFT,
