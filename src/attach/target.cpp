@@ -40,7 +40,7 @@ bool parse_stat(std::string_view text, Stat& stat) noexcept {
 }
 
 std::size_t read_all(int fd, char* buffer, std::size_t capacity) noexcept {
-    const ssize_t got = fd < 0 ? -1 : ::read(fd, buffer, capacity);
+    const ssize_t got = fd < 0 ? -1 : ::pread(fd, buffer, capacity, 0);
     return got > 0 ? static_cast<std::size_t>(got) : 0;
 }
 
@@ -62,6 +62,19 @@ bool leads_a_group(int proc_dir, int pid) noexcept {
     if (at == std::string_view::npos) return false;
     std::from_chars(all.data() + at + 7, all.data() + all.size(), leader);
     return leader == pid;
+}
+
+/// Opens a file of /proc that belongs to a memory image; ESRCH where there is none (a zombie, a
+/// kernel thread, a first thread that has ended). Kernels before 6.16 open `mem` all the same, and
+/// all of them open `maps`: then there is nothing to be read.
+os::Fd open_of_image(const char* path, int flags) noexcept {
+    os::Fd opened(::open(path, flags | O_CLOEXEC));
+    char byte = 0;
+    if (opened && ::pread(opened.get(), &byte, 1, 0) == 0) {
+        opened = os::Fd{};
+        errno = ESRCH;
+    }
+    return opened;
 }
 
 }  // namespace
@@ -89,10 +102,12 @@ int Target::bind(int pid) noexcept {
         if (errno != ENOSYS && errno != EPERM && errno != EACCES) return errno;
         std::array<char, 32> path{};
         std::snprintf(path.data(), path.size(), "/proc/%d", pid);
-        proc_dir_ = os::Fd(::open(path.data(), O_RDONLY | O_DIRECTORY | O_CLOEXEC));
-        if (!proc_dir_) return errno == ENOENT ? ESRCH : errno;
+        const os::Fd entry(::open(path.data(), O_RDONLY | O_DIRECTORY | O_CLOEXEC));
+        if (!entry) return errno == ENOENT ? ESRCH : errno;
         if (!proc_usable) return ENOSYS;
-        if (!leads_a_group(proc_dir_.get(), pid)) return ESRCH;
+        stat_ = os::Fd(::openat(entry.get(), "stat", O_RDONLY | O_CLOEXEC));
+        if (!stat_) return errno == ENOENT ? ESRCH : errno;
+        if (!leads_a_group(entry.get(), pid)) return ESRCH;
     }
     pid_ = pid;
     self_ = pid == ::getpid();
@@ -122,24 +137,32 @@ bool Target::ended_without_watch() const noexcept {
         } while (ready < 0 && (errno == EINTR || errno == EAGAIN));
         return ready > 0;
     }
-    // Reaped: the directory is empty for ever. A zombie leader whose threads go on has not ended.
-    const os::Fd file(::openat(proc_dir_.get(), "stat", O_RDONLY | O_CLOEXEC));
+    // Reaped: it cannot be read any more. A zombie leader whose threads go on has not ended.
     std::array<char, 1024> text{};
     Stat stat{};
-    if (!parse_stat({text.data(), read_all(file.get(), text.data(), text.size())}, stat)) {
+    if (!parse_stat({text.data(), read_all(stat_.get(), text.data(), text.size())}, stat)) {
         return true;
     }
     return (stat.state == 'Z' || stat.state == 'X') && stat.threads <= 1;
 }
 
 Target::Image Target::image() const noexcept {
-    if (self_) return Image::same;
+    if (is_self()) return Image::same;
     const int fd = mem_.load(std::memory_order_acquire);
     if (fd < 0) return Image::unknown;
     // Address 0 is hardly ever mapped: a live image answers EIO (or one byte), a dead one 0 bytes.
     char byte = 0;
     const ssize_t got = ::pread(fd, &byte, 1, 0);
     return got == 0 ? Image::gone : Image::same;
+}
+
+bool Target::has_memory() const noexcept {
+    const Image known = image();
+    if (known != Image::unknown) return known == Image::same;
+    // No descriptor to ask (the right to open one needs more than the right to read). A process
+    // that is about to end has already lost its memory, and so answers the probe otherwise.
+    const int right = probe();
+    return right == 0 || right == EPERM;
 }
 
 int Target::mem() const noexcept {
@@ -154,7 +177,11 @@ int Target::maps() const noexcept {
     if (fd != -1) return fd;
     os::Fd opened = open_in_proc("maps", O_RDONLY);
     // Opened on the image that mem is bound to: an image once gone does not come back.
-    if (opened && image() != Image::same) return -1;
+    if (!opened) return -1;
+    if (image() != Image::same) {
+        errno = ESRCH;
+        return -1;
+    }
     return keep(maps_, std::move(opened));
 }
 
@@ -181,8 +208,9 @@ os::Fd Target::open_in_proc(const char* name, int flags) const noexcept {
     }
     std::array<char, 64> path{};
     std::snprintf(path.data(), path.size(), "/proc/%d/%s", pid_ < 0 ? 0 : pid_, name);
-    os::Fd opened(::open(path.data(), flags | O_CLOEXEC));
-    if (!opened && errno == ESRCH && !ended()) {
+    os::Fd opened = open_of_image(path.data(), flags);
+    int error = opened ? 0 : errno;
+    if (error == ESRCH && !ended()) {
         // The first thread has ended and its /proc entry lost its memory; any other has it still.
         std::snprintf(path.data(), path.size(), "/proc/%d/task", pid_);
         if (DIR* tasks = ::opendir(path.data())) {
@@ -191,18 +219,20 @@ os::Fd Target::open_in_proc(const char* name, int flags) const noexcept {
                 std::array<char, 320> file{};
                 std::snprintf(file.data(), file.size(), "/proc/%d/task/%s/%s", pid_, entry->d_name,
                               name);
-                opened = os::Fd(::open(file.data(), flags | O_CLOEXEC));
+                opened = open_of_image(file.data(), flags);
                 if (opened) break;
+                // A refusal says more than "no memory", which at least the first thread answers.
+                if (errno != ESRCH && errno != ENOENT) error = errno;
             }
             ::closedir(tasks);
         }
-        if (!opened) errno = ESRCH;
     }
     // Not ended after the open: until then the number, and so the path, meant our target.
-    if (opened && ended()) {
-        errno = ESRCH;
-        return os::Fd{};
+    if (ended()) {
+        opened = os::Fd{};
+        error = ESRCH;
     }
+    if (!opened) errno = error;
     return opened;
 }
 

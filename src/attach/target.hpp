@@ -2,6 +2,7 @@
 #pragma once
 
 #include <sys/epoll.h>
+#include <unistd.h>
 
 #include <atomic>
 #include <cerrno>
@@ -16,8 +17,8 @@ namespace onecopy::attach {
 /// The target of transfers.
 ///
 /// Who it is, in up to four descriptors:
-///   pidfd  (or, before Linux 5.3, the /proc/PID directory)  says whether the process has ended.
-///          As long as it says no, the pid still means this process.
+///   pidfd  (before Linux 5.3: /proc/PID/stat, bound as tightly)  says whether the process has
+///          ended. As long as it says no, the pid still means this process.
 ///   watch  an epoll that holds the pidfd and nothing else. Asking it costs 0.08 us behind another
 ///          system call where poll(pidfd) costs 0.29: it looks at a ready list, poll at each file.
 ///          The kernel fills the list in the very step that makes the pidfd readable. Where no
@@ -34,7 +35,8 @@ public:
     Target& operator=(const Target&) = delete;
 
     [[nodiscard]] int pid() const noexcept { return pid_; }
-    [[nodiscard]] bool is_self() const noexcept { return self_; }
+    /// Whether it is the calling process; after a fork it is not, in the child.
+    [[nodiscard]] bool is_self() const noexcept { return self_ && ::getpid() == pid_; }
     [[nodiscard]] const ProcessOptions& options() const noexcept { return options_; }
     [[nodiscard]] int pidfd() const noexcept { return pidfd_.get(); }
 
@@ -48,14 +50,15 @@ public:
     enum class Image { same, gone, unknown };
     [[nodiscard]] Image image() const noexcept;
 
-    /// Whether what a call just moved was moved from or to this very target. `blocked` says that
-    /// the call took so long that it may have waited for a page: such a call can be ended by the
-    /// target's death with bytes the kernel invented, in the microseconds before the pidfd tells.
-    /// The memory image is always gone by then.
-    [[nodiscard]] bool still_there(bool blocked) const noexcept {
-        if (self_) return true;
+    /// Whether what a call just moved was moved from or to this very target. `doubtful` says that
+    /// the memory image must be looked at too, because the call ended short (after an exec it may
+    /// have met other memory) or took so long that it may have waited for a page: such a call can
+    /// be ended by the target's death with bytes the kernel invented, in the microseconds before
+    /// the pidfd tells. The memory image is always gone by then.
+    [[nodiscard]] bool still_there(bool doubtful) const noexcept {
+        if (is_self()) return true;
         if (ended()) return false;
-        return !(blocked || options_.watch_image) || image() != Image::gone;
+        return !(doubtful || options_.watch_image) || has_memory();
     }
 
     /// The descriptor bound to the image, or -1. Opened now if it could not be before.
@@ -65,7 +68,7 @@ public:
     /// errno.
     [[nodiscard]] int mem_permitted_now() const noexcept;
 
-    /// The maps descriptor of the same image, or -1.
+    /// The maps descriptor of the same image, or -1 and errno.
     [[nodiscard]] int maps() const noexcept;
 
     /// Whether the kernel's ptrace check lets us reach the target now: 0, EPERM, ESRCH, or ENOSYS
@@ -77,6 +80,7 @@ private:
     static constexpr int no_proc = -2;
 
     [[nodiscard]] bool ended_without_watch() const noexcept;
+    [[nodiscard]] bool has_memory() const noexcept;
     [[nodiscard]] int bind(int pid) noexcept;
     os::Fd open_in_proc(const char* name, int flags) const noexcept;
     int keep(std::atomic<int>& slot, os::Fd opened) const noexcept;
@@ -86,7 +90,7 @@ private:
     ProcessOptions options_;
     os::Fd pidfd_;
     os::Fd watch_;
-    os::Fd proc_dir_;                // only without pidfd
+    os::Fd stat_;                    // only without pidfd
     mutable std::atomic<int> mem_;   // -1 until opened; stored once (release), loaded by readers
     mutable std::atomic<int> maps_;  // as mem_
 };
