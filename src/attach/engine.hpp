@@ -52,6 +52,9 @@ inline constexpr std::size_t batch_runs = 256;
 /// which dies costs its caller little that had been verified; a whole number of any element.
 inline constexpr std::uint64_t batch_bytes = 48U << 20;
 
+/// Memory is good or bad as a whole in pieces of this size; larger real pages are multiples.
+inline constexpr std::uint64_t smallest_page = 4096;
+
 const Engine& process_vm_engine() noexcept;
 const Engine& proc_mem_engine() noexcept;
 

@@ -19,8 +19,6 @@
 namespace onecopy::attach {
 namespace {
 
-constexpr std::uint64_t page = 4096;  // of the bounce buffer; larger real pages are multiples
-
 class ProcMemEngine final : public Engine {
 public:
     [[nodiscard]] std::string_view name() const noexcept override { return "proc_mem"; }
@@ -31,16 +29,13 @@ public:
     }
 
     [[nodiscard]] int admit(const Target& target, Direction /*direction*/,
-                            int refusal) const noexcept override {
-        if (target.is_self()) return target.mem() >= 0 ? 0 : EACCES;
-        // The kept descriptor outlives a right that was taken back, so ask the kernel first. Where
-        // it cannot be asked (no such call, or a filter), the right of opening time is all there
-        // is.
-        int right = refusal == EPERM ? EPERM : target.probe();
-        if (right == EPERM && target.probe() == EPERM) right = target.mem_permitted_now();
-        if (right != 0 && right != EPERM && right != ENOSYS) return right;
-        if (target.mem() >= 0) return 0;
-        return target.ended() ? ESRCH : EACCES;
+                            int /*refusal*/) const noexcept override {
+        // The kept descriptor outlives a right that was taken back, so ask the kernel first. What
+        // it refuses, or cannot be asked about, a fresh open of this very file may still permit.
+        int right = target.is_self() ? 0 : target.probe();
+        if (right == EPERM || right == ENOSYS) right = target.mem_permitted_now();
+        if (right == 0 && target.mem() < 0) right = target.mem_permitted_now();
+        return right == ENOENT ? EACCES : right;  // another pid namespace's /proc is mounted
     }
 
     [[nodiscard]] Step move(const Target& target, Direction direction,
@@ -49,7 +44,9 @@ public:
         if (address > std::numeric_limits<std::int64_t>::max()) return {0, EFAULT};
         std::uint64_t bytes = batch.bytes;
         if (direction == Direction::write) {
-            bytes = writable(target, address, bytes);
+            const int maps = target.maps();
+            if (maps < 0) return {0, errno};
+            bytes = writable(maps, address, bytes);
             if (bytes == 0) return {0, target.image() == Target::Image::gone ? ESRCH : EFAULT};
         }
         std::array<iovec, batch_runs> local;
@@ -85,7 +82,7 @@ private:
             while (done < end) {
                 char* const start = static_cast<char*>(local[i].iov_base) + (done - before);
                 const std::uint64_t border =
-                    page - (reinterpret_cast<std::uintptr_t>(start) & (page - 1));
+                    smallest_page - (reinterpret_cast<std::uintptr_t>(start) & (smallest_page - 1));
                 const std::uint64_t bytes = std::min(end - done, border);
                 const iovec piece{start, static_cast<std::size_t>(bytes)};
                 const Step step = call(mem, direction, &piece, 1, address + done);
@@ -112,13 +109,10 @@ private:
     }
 
     /// How many bytes from `address` on the target may write by its own page protections.
-    static std::uint64_t writable(const Target& target, std::uint64_t address,
-                                  std::uint64_t bytes) noexcept {
-        const int maps = target.maps();
+    static std::uint64_t writable(int maps, std::uint64_t address, std::uint64_t bytes) noexcept {
         std::uint64_t good = 0;
         os::Map map;
-        while (maps >= 0 && good < bytes && os::find_map(maps, address + good, map) &&
-               map.writable) {
+        while (good < bytes && os::find_map(maps, address + good, map) && map.writable) {
             good = std::min(map.end - address, bytes);
         }
         return good;

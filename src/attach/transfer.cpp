@@ -5,14 +5,17 @@
 #include <algorithm>
 #include <array>
 #include <cerrno>
+#include <cstdint>
 
 #include "os/ticks.hpp"
+#include "os/touch.hpp"
 
 namespace onecopy::attach {
 namespace {
 
 /// A call that took more ticks than this may have waited for a page (some 40 us, longer than a
-/// copy that runs takes for its first megabyte). See Target::still_there().
+/// copy that runs takes for its first megabyte). See Target::still_there(). The memory image is
+/// looked at again at least so often in a transfer of many calls.
 constexpr std::uint64_t blocked_ticks = 100000;
 
 /// Room for one batch; uninitialised on purpose, since most batches use one run of it.
@@ -22,32 +25,50 @@ struct Room {
 };
 
 /// Carries the walk on with one engine. Adds what it moved to `done`, and returns what stopped it:
-/// 0 at the end of a list, or an errno.
+/// 0 at the end of a list, or an errno. At ESRCH only what had been proven before is counted.
 template <class Walk>
 int drive(const Engine& engine, const Target& target, Direction direction, Walk& walk,
           std::uint64_t& done) noexcept {
     Room room;
     plan::Batch batch{room.local.data(), room.remote.data(), 0, 0, 0};
     plan::Limits limits = engine.limits();
+    std::uint64_t proven = done;  // what is known to have come from or gone to the same image
+    std::uint64_t proof = os::ticks();
     while (!walk.done()) {
         walk.fill(batch, limits);
-        const std::uint64_t start = os::ticks();
         const Step step = engine.move(target, direction, batch);
         if (step.bytes > 0) {
-            const bool blocked = os::ticks() - start > blocked_ticks;
-            if (!target.still_there(blocked)) return ESRCH;
+            const bool doubtful = step.bytes < batch.bytes || os::ticks() - proof > blocked_ticks;
+            if (!target.still_there(doubtful)) {
+                done = proven;
+                return ESRCH;
+            }
             done += step.bytes;
             walk.advance(step.bytes, batch.bytes);
+            if (limits.bytes < smallest_page) limits.bytes = smallest_page;
+            if (doubtful) {
+                proven = done;
+                proof = os::ticks();
+            }
         }
         if (step.error == EFAULT) {
             // The kernel refuses a whole list for one local address of its own half, wherever it
-            // stands: one run at a time finds the exact byte.
+            // stands, and a whole run for its end there: one run, and then one page at a time finds
+            // the exact byte.
             if (batch.local_runs > 1 || batch.remote_runs > 1) {
                 limits.local_runs = limits.remote_runs = 1;
                 continue;
             }
+            const std::uint64_t border =
+                smallest_page - (batch.local[0].address & (smallest_page - 1));
+            if (batch.bytes > border) {
+                limits.bytes = border;
+                continue;
+            }
             // Foreign memory may lie where ours was: an exec explains the fault better.
-            return target.image() == Target::Image::gone ? ESRCH : EFAULT;
+            if (target.image() != Target::Image::gone) return EFAULT;
+            done = proven;
+            return ESRCH;
         }
         if (step.error != 0) return step.error;
     }
@@ -87,8 +108,17 @@ Transfer carry(const Target& target, Direction direction, Walk& walk,
     return result;
 }
 
+/// How much of our own memory from `address` on can be read or written.
+std::uint64_t reachable(std::uint64_t address, std::uint64_t bytes, os::Touch how) noexcept {
+    if (address > UINTPTR_MAX) return 0;
+    const std::uint64_t room = std::min<std::uint64_t>(bytes, UINTPTR_MAX - address);
+    return os::touchable(reinterpret_cast<void*>(static_cast<std::uintptr_t>(address)),
+                         static_cast<std::size_t>(room), how);
+}
+
 /// Within one process both sides may overlap. The kernel copies upwards, which is right unless the
-/// destination starts inside the source: such a pair goes from its end, through a tile.
+/// destination starts inside the source: such a pair goes from its end, through a tile. So that its
+/// count is one from the start all the same, what can be reached is found out before.
 template <class LocalSegment>
 Transfer carry_within(const Target& self, Direction direction,
                       plan::Walk<LocalSegment, RemoteSegment> walk,
@@ -109,15 +139,18 @@ Transfer carry_within(const Target& self, Direction direction,
             return carry(self, way, pair, engines);
         };
         if (source < target && target - source < bytes) {
+            const std::uint64_t good = std::min(reachable(source, bytes, os::Touch::read),
+                                                reachable(target, bytes, os::Touch::write));
             const auto through = reinterpret_cast<std::uintptr_t>(tile.data());
-            for (std::uint64_t left = bytes; left > 0;) {
+            for (std::uint64_t left = good; left > 0;) {
                 const std::uint64_t piece = std::min<std::uint64_t>(left, tile.size());
                 left -= piece;
                 Transfer moved = copy(Direction::read, through, source + left, piece);
                 if (!moved.error) moved = copy(Direction::write, through, target + left, piece);
                 if (moved.error) return {result.bytes, moved.error};
             }
-            result.bytes += bytes;
+            result.bytes += good;
+            if (good < bytes) return {result.bytes, {EFAULT, std::system_category()}};
         } else {
             const Transfer moved = copy(direction, near, far, bytes);
             result.bytes += moved.bytes;
