@@ -29,7 +29,7 @@ HWY_INLINE hn::Vec<D> result_at(D d, const unsigned char* left, const unsigned c
 }
 
 template <class D>
-HWY_INLINE void store_at(D d, hn::Vec<D> value, unsigned char* result, std::size_t at) {
+HWY_INLINE void store_at(D, hn::Vec<D> value, unsigned char* result, std::size_t at) {
     const hn::Repartition<std::uint8_t, D> bytes;
     hn::StoreU(hn::BitCast(bytes, value), bytes, result + at);
 }

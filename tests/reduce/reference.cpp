@@ -113,6 +113,14 @@ auto with_type(Type type, F visit) {
 
 // ---- NaNs, by their bits
 
+/// A long double is x87's, with 10 bytes of value, or IEEE's binary128.
+constexpr bool x87 = std::numeric_limits<long double>::digits == 64;
+constexpr std::size_t long_double_bytes = x87 ? 10 : sizeof(long double);
+
+template <class T>
+constexpr std::size_t bytes_with_value = std::is_same_v<T, long double> ? long_double_bytes
+                                                                        : sizeof(T);
+
 bool is_nan(const unsigned char* at, float) {
     return (load<std::uint32_t>(at) & 0x7fffffffU) > 0x7f800000U;
 }
@@ -128,15 +136,16 @@ void put_quiet(const unsigned char* from, unsigned char* to, double) {
     store(to, load<std::uint64_t>(from) | 0x0008000000000000ULL);
 }
 void put_quiet(const unsigned char* from, unsigned char* to, long double) {
-    std::memcpy(to, from, 10);
-    to[7] |= 0x40;
+    std::memcpy(to, from, long_double_bytes);
+    to[x87 ? 7 : 13] |= x87 ? 0x40 : 0x80;
 }
 
 void put_default(unsigned char* to, float) { store(to, 0xffc00000U); }
 void put_default(unsigned char* to, double) { store(to, 0xfff8000000000000ULL); }
 void put_default(unsigned char* to, long double) {
-    const unsigned char bits[10] = {0, 0, 0, 0, 0, 0, 0, 0xc0, 0xff, 0xff};
-    std::memcpy(to, bits, 10);
+    std::memset(to, 0, long_double_bytes);
+    to[long_double_bytes - 1] = to[long_double_bytes - 2] = 0xff;
+    to[x87 ? 7 : 13] = x87 ? 0xc0 : 0x80;
 }
 
 template <class T>
@@ -147,7 +156,7 @@ void arithmetic(Op op, const unsigned char* left, const unsigned char* right,
     if (is_nan(right, T())) return put_quiet(right, result, T());
     const T value = op == Op::sum ? load<T>(left) + load<T>(right) : load<T>(left) * load<T>(right);
     if (std::isnan(value)) return put_default(result, T());
-    std::memcpy(result, &value, std::is_same_v<T, long double> ? 10 : sizeof(T));
+    std::memcpy(result, &value, bytes_with_value<T>);
 }
 
 /// Left if it is smaller (or greater), else right.
@@ -388,8 +397,8 @@ void sample_nan(unsigned char* at, std::mt19937_64& random) {
     } else if constexpr (std::is_same_v<T, double>) {
         store(at, (random() & 0x800fffffffffffffULL) | 0x7ff0000000000001ULL);
     } else if constexpr (std::is_same_v<T, long double>) {
-        store(at, random() | 0x8000000000000001ULL);  // integer bit set: a real x87 NaN
-        store(at + 8, static_cast<std::uint16_t>(random() | 0x7fff));
+        store(at, random() | 0x8000000000000001ULL);  // x87's integer bit set: a real NaN
+        store(at + long_double_bytes - 2, static_cast<std::uint16_t>(random() | 0x7fff));
     }
 }
 
@@ -401,7 +410,7 @@ struct Sampler {
     template <class T>
     void number(unsigned char* where) const {
         const T value = sample_number<T>(random);
-        std::memcpy(where, &value, std::is_same_v<T, long double> ? 10 : sizeof value);
+        std::memcpy(where, &value, bytes_with_value<T>);
         sample_nan<T>(where, random);
     }
 
@@ -434,7 +443,7 @@ struct Sampler {
     template <class T>
     void small(unsigned char* where) const {
         const T value = static_cast<T>(static_cast<int>(random() % 5) - 2);
-        std::memcpy(where, &value, std::is_same_v<T, long double> ? 10 : sizeof value);
+        std::memcpy(where, &value, bytes_with_value<T>);
     }
 };
 
@@ -480,11 +489,10 @@ std::vector<bool> value_bytes(Type type) {
             std::fill_n(used.begin() + static_cast<std::ptrdiff_t>(from), bytes, true);
         };
         if constexpr (std::is_class_v<T>) {
-            mark(offsetof(T, value),
-                 std::is_same_v<decltype(T::value), long double> ? 10 : sizeof(T::value));
+            mark(offsetof(T, value), bytes_with_value<decltype(T::value)>);
             mark(offsetof(T, index), sizeof(T::index));
         } else {
-            mark(0, std::is_same_v<T, long double> ? 10 : sizeof(T));
+            mark(0, bytes_with_value<T>);
         }
         return used;
     });
