@@ -61,9 +61,9 @@ TEST(Reduce, GoesThroughManyTilesWithoutSkippingOrRepeatingAnElement) {
         std::vector<std::uint64_t> mine(elements);
         std::iota(mine.begin(), mine.end(), 5);
         Bytes theirs(8 * elements);
-        for (std::size_t i = 0; i < elements; ++i) {
+        for (std::uint64_t i = 0; i < elements; ++i) {
             const std::uint64_t value = i * i;
-            std::memcpy(&theirs[8 * i], &value, 8);
+            std::memcpy(&theirs[8 * static_cast<std::size_t>(i)], &value, 8);
         }
         Remote remote(8 * elements);
         remote.put(0, theirs);
@@ -73,7 +73,8 @@ TEST(Reduce, GoesThroughManyTilesWithoutSkippingOrRepeatingAnElement) {
         EXPECT_FALSE(done.error);
         EXPECT_EQ(done.bytes, 8 * elements);
         std::size_t wrong = 0;
-        for (std::size_t i = 0; i < elements; ++i) wrong += mine[i] != i + 5 + i * i ? 1 : 0;
+        for (std::uint64_t i = 0; i < elements; ++i)
+            wrong += mine[static_cast<std::size_t>(i)] != i + 5 + i * i ? 1 : 0;
         EXPECT_EQ(wrong, 0U);
     }
 }
