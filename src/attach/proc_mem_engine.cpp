@@ -33,8 +33,8 @@ public:
         // The kept descriptor outlives a right that was taken back, so ask the kernel first. What
         // it refuses, or cannot be asked about, a fresh open of this very file may still permit.
         int right = target.is_self() ? 0 : target.probe();
-        if (right == EPERM || right == ENOSYS) right = target.mem_permitted_now();
-        if (right == 0 && target.mem() < 0) right = target.mem_permitted_now();
+        const bool settled = right == 0 ? target.mem() >= 0 : right == ESRCH;
+        if (!settled) right = target.mem_permitted_now();
         return right == ENOENT ? EACCES : right;  // another pid namespace's /proc is mounted
     }
 

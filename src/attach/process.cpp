@@ -69,11 +69,14 @@ bool Process::wait_for_death(std::chrono::milliseconds timeout) const noexcept {
 std::error_code Process::access() const noexcept {
     int error = ESRCH;
     if (target_ && !target_->ended()) {
-        error = target_->is_self() ? 0 : target_->probe();
-        if (error == ENOSYS || error == EPERM) {
+        const int right = target_->is_self() ? 0 : target_->probe();
+        error = right;
+        if (right != 0 && right != ESRCH) {
             // The other way has a check of its own.
-            const int mem = target_->mem_permitted_now();
-            error = mem == EACCES || mem == ENOENT ? EPERM : mem;
+            error = target_->mem_permitted_now();
+            if (error == EACCES || error == ENOENT) {
+                error = right == attach::Target::no_memory ? ESRCH : EPERM;
+            }
         }
         if (error == 0 && !target_->is_self() && target_->ended()) error = ESRCH;
     }

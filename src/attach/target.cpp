@@ -52,16 +52,18 @@ bool proc_is_ours() noexcept {
     return got > 0 && std::atoi(text.data()) == ::getpid();
 }
 
-/// Whether `pid` is a process and not a thread of one; only where pidfd_open cannot tell.
-bool leads_a_group(int proc_dir, int pid) noexcept {
+/// 0 if `pid` is a process and not a thread of one, else ESRCH or why it cannot be told; only where
+/// pidfd_open does not tell.
+int leads_a_group(int proc_dir, int pid) noexcept {
     const os::Fd status(::openat(proc_dir, "status", O_RDONLY | O_CLOEXEC));
+    if (!status) return errno == ENOENT ? ESRCH : errno;
     std::array<char, 1024> text{};
     const std::string_view all(text.data(), read_all(status.get(), text.data(), text.size()));
     const std::size_t at = all.find("\nTgid:\t");
     int leader = 0;
-    if (at == std::string_view::npos) return false;
+    if (at == std::string_view::npos) return ESRCH;
     std::from_chars(all.data() + at + 7, all.data() + all.size(), leader);
-    return leader == pid;
+    return leader == pid ? 0 : ESRCH;
 }
 
 /// Opens a file of /proc that belongs to a memory image; ESRCH where there is none (a zombie, a
@@ -105,9 +107,9 @@ int Target::bind(int pid) noexcept {
         const os::Fd entry(::open(path.data(), O_RDONLY | O_DIRECTORY | O_CLOEXEC));
         if (!entry) return errno == ENOENT ? ESRCH : errno;
         if (!proc_usable) return ENOSYS;
+        if (const int error = leads_a_group(entry.get(), pid)) return error;
         stat_ = os::Fd(::openat(entry.get(), "stat", O_RDONLY | O_CLOEXEC));
         if (!stat_) return errno == ENOENT ? ESRCH : errno;
-        if (!leads_a_group(entry.get(), pid)) return ESRCH;
     }
     pid_ = pid;
     self_ = pid == ::getpid();
@@ -194,7 +196,7 @@ int Target::probe() const noexcept {
     const iovec remote{reinterpret_cast<void*>(~std::uintptr_t{0} - 4095), 1};
     if (::process_vm_readv(pid_, &local, 1, &remote, 1, 0) >= 0 || errno == EFAULT) return 0;
     const int error = errno;
-    if (error == ESRCH) return ended() ? ESRCH : ENOSYS;  // alive: leader gone, or no memory
+    if (error == ESRCH) return ended() ? ESRCH : no_memory;
     char source = 0;
     const iovec good{&source, 1};
     if (::process_vm_readv(::getpid(), &local, 1, &good, 1, 0) != 1) return ENOSYS;  // a filter

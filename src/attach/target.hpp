@@ -71,9 +71,13 @@ public:
     /// The maps descriptor of the same image, or -1 and errno.
     [[nodiscard]] int maps() const noexcept;
 
-    /// Whether the kernel's ptrace check lets us reach the target now: 0, EPERM, ESRCH, or ENOSYS
-    /// when it cannot be asked (no system call, or a filter). Moves nothing.
+    /// Whether the kernel's ptrace check lets us reach the target now: 0, EPERM, ESRCH, no_memory,
+    /// or ENOSYS when it cannot be asked (no system call, or a filter). Moves nothing.
     [[nodiscard]] int probe() const noexcept;
+
+    /// probe(): it has not ended, but its number leads to no memory. A kernel thread, a process
+    /// whose first thread has ended, or one that is just about to end.
+    static constexpr int no_memory = ENODATA;
 
 private:
     /// Stands in mem_ when /proc counts processes differently from us (another pid namespace's).

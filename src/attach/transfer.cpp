@@ -101,9 +101,10 @@ Transfer carry(const Target& target, Direction direction, Walk& walk,
         last = error;
         refusal = graver(refusal, error);
     }
-    // EACCES is /proc's word for the same refusal.
+    // EACCES is /proc's word for the same refusal. A process that is about to end is refused in
+    // other ways than one that has.
     if (refusal == EACCES || refusal == EOPNOTSUPP) refusal = EPERM;
-    if (target.ended()) refusal = ESRCH;
+    if (target.ended() || target.probe() == Target::no_memory) refusal = ESRCH;
     result.error.assign(refusal, std::system_category());
     return result;
 }
