@@ -1,0 +1,167 @@
+#include "contract.hpp"
+
+#include <algorithm>
+#include <cstring>
+#include <ostream>
+
+namespace onecopy::test {
+namespace {
+
+constexpr unsigned local_seed = 1;
+constexpr unsigned remote_seed = 2;
+
+std::vector<bool> holes_of(Layout layout) {
+    std::vector<bool> holes;
+    for (const Page kind : layout) holes.push_back(kind == Page::hole);
+    return holes;
+}
+
+/// Makes a page readable, whatever it was, and copies it out. In the process that owns it.
+std::int64_t copy_out(const Words& words) {
+    void* const from = reinterpret_cast<void*>(words[0]);
+    if (::mprotect(from, page, PROT_READ) != 0) return -1;
+    std::memcpy(reinterpret_cast<void*>(words[1]), from, page);
+    return 0;
+}
+
+}  // namespace
+
+std::span<const Way> ways() {
+    using enum Difference;
+    static const Way list[] = {
+        {"process_vm", attach::process_vm_engine, true, needs_the_first_thread,
+         needs_the_first_thread},
+        {"proc_mem", attach::proc_mem_engine, false, reads_protected_pages | never_waits_for_a_page,
+         never_waits_for_a_page},
+        {"automatic", nullptr, false, none, never_waits_for_a_page},
+        {"automatic_held", nullptr, true, none, none},
+    };
+    return list;
+}
+
+void PrintTo(const Way& way, std::ostream* out) { *out << way.name; }
+
+std::string contract_name(const ::testing::TestParamInfo<std::tuple<Way, Direction>>& info) {
+    return std::string(std::get<0>(info.param).name) +
+           (std::get<1>(info.param) == Direction::read ? "_read" : "_write");
+}
+
+Transfer transfer(const Way& way, Direction direction, const Process& process,
+                  std::span<const Segment> local, std::span<const RemoteSegment> remote) {
+    const std::vector<ConstSegment> source(local.begin(), local.end());
+    if (way.engine == nullptr) {
+        return direction == Direction::read ? read(process, remote, local)
+                                            : write(process, source, remote);
+    }
+    const attach::Engine* const only = &way.engine();
+    return direction == Direction::read
+               ? attach::read(process.target(), remote, local, std::span(&only, 1))
+               : attach::write(process.target(), source, remote, std::span(&only, 1));
+}
+
+struct Rig::Prepared {
+    Prepared(Layout local_layout, Layout remote_layout)
+        : local(local_layout, local_seed),
+          remote(remote_layout, remote_seed),
+          window(page, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1),
+          local_holes(holes_of(local_layout)),
+          remote_holes(holes_of(remote_layout)) {}
+    Memory local, remote, window;
+    std::vector<bool> local_holes, remote_holes;
+};
+
+Rig::Rig(const Way& way, Direction direction, Layout local_layout, Layout remote_layout)
+    : Rig(way, direction, Prepared(local_layout, remote_layout)) {}
+
+Rig::Rig(const Way& way, Direction direction, Prepared&& prepared)
+    : process(child.pid(), {false, way.held}),
+      local(std::move(prepared.local)),
+      remote(std::move(prepared.remote)),
+      way_(way),
+      direction_(direction),
+      local_holes_(std::move(prepared.local_holes)),
+      remote_holes_(std::move(prepared.remote_holes)),
+      window_(std::move(prepared.window)) {}
+
+void Rig::move(std::vector<Piece> local_list, std::vector<Piece> remote_list) {
+    std::vector<Segment> near;
+    std::vector<RemoteSegment> far;
+    for (const Piece& piece : local_list) {
+        const std::uint64_t at = piece.absolute ? piece.at : local.address(piece.at);
+        near.emplace_back(reinterpret_cast<std::byte*>(static_cast<std::uintptr_t>(at)),
+                          static_cast<std::size_t>(piece.bytes));
+    }
+    for (const Piece& piece : remote_list) {
+        far.push_back({piece.absolute ? piece.at : remote.address(piece.at), piece.bytes});
+    }
+    local_list_ = std::move(local_list);
+    remote_list_ = std::move(remote_list);
+    got_ = transfer(way_, direction_, process, near, far);
+}
+
+std::vector<std::byte> Rig::contents(bool of_remote) {
+    const Memory& memory = of_remote ? remote : local;
+    const std::vector<bool>& holes = of_remote ? remote_holes_ : local_holes_;
+    std::vector<std::byte> all(memory.bytes());
+    for (std::size_t i = 0; i < holes.size(); ++i) {
+        if (holes[i]) continue;
+        const std::byte* const from = memory.data() + i * page;
+        if (of_remote) {
+            EXPECT_EQ(child.run(copy_out, from, window_.data()), 0);
+        } else {
+            EXPECT_EQ(copy_out({reinterpret_cast<std::uintptr_t>(from), window_.address()}), 0);
+        }
+        std::memcpy(all.data() + i * page, window_.data(), page);
+    }
+    return all;
+}
+
+void Rig::expect(std::uint64_t bytes, int error) {
+    EXPECT_EQ(got_.bytes, bytes);
+    EXPECT_EQ(got_.error.value(), error) << got_.error.message();
+    const bool reading = direction_ == Direction::read;
+    const Memory& target = reading ? local : remote;
+    const std::vector<bool>& holes = reading ? local_holes_ : remote_holes_;
+    std::vector<std::byte> wanted(target.bytes());
+    fill(wanted, reading ? local_seed : remote_seed);
+    for (std::size_t i = 0; i < holes.size(); ++i) {
+        if (holes[i])
+            std::fill_n(wanted.begin() + static_cast<std::ptrdiff_t>(i * page), page, std::byte{});
+    }
+    // A plain walk of both lists, byte by byte.
+    std::size_t near = 0;
+    std::size_t far = 0;
+    std::uint64_t near_at = 0;
+    std::uint64_t far_at = 0;
+    for (std::uint64_t moved = 0; moved < got_.bytes; ++moved) {
+        while (near < local_list_.size() && near_at == local_list_[near].bytes) ++near, near_at = 0;
+        while (far < remote_list_.size() && far_at == remote_list_[far].bytes) ++far, far_at = 0;
+        ASSERT_TRUE(near < local_list_.size() && far < remote_list_.size()) << "more than asked";
+        const std::uint64_t here = local_list_[near].at + near_at++;
+        const std::uint64_t there = remote_list_[far].at + far_at++;
+        const std::uint64_t to = reading ? here : there;
+        ASSERT_LT(to, wanted.size()) << "a byte that cannot be reached was moved";
+        wanted[static_cast<std::size_t>(to)] =
+            reading ? pattern(remote_seed, there) : pattern(local_seed, here);
+    }
+    const std::vector<std::byte> now = contents(!reading);
+    const auto differ = std::mismatch(now.begin(), now.end(), wanted.begin()).first;
+    EXPECT_EQ(differ - now.begin(), static_cast<std::ptrdiff_t>(now.size()))
+        << "the destination is wrong from this byte on";
+}
+
+bool EngineContract::differs(Difference difference) const {
+    const Difference all = reading() ? way().when_reading : way().when_writing;
+    return (static_cast<unsigned>(all) & static_cast<unsigned>(difference)) != 0;
+}
+
+Process EngineContract::open(const Child& child) const {
+    return Process(child.pid(), {false, way().held});
+}
+
+Transfer EngineContract::move(const Process& process, Segment local, std::uint64_t address) const {
+    const RemoteSegment remote{address, local.size()};
+    return transfer(way(), direction(), process, std::span(&local, 1), std::span(&remote, 1));
+}
+
+}  // namespace onecopy::test
