@@ -76,13 +76,14 @@ bool PageMap::walk(std::uint64_t begin, std::uint64_t end,
     std::uint64_t run = 0;  // where the open run began
     bool open = false;
     for (std::uint64_t at = begin; at < end;) {
-        const std::uint64_t pages = std::min<std::uint64_t>((end - at) / page_, entries.size());
+        const auto pages = static_cast<std::size_t>(
+            std::min<std::uint64_t>((end - at) / page_, entries.size()));
         const ssize_t got = ::pread(file_.get(), entries.data(), pages * sizeof entries[0],
                                     static_cast<off_t>(at / page_ * sizeof entries[0]));
         if (got < 0 && errno == EINTR) continue;
-        const std::uint64_t count = got > 0 ? static_cast<std::uint64_t>(got) / 8 : 0;
+        const std::size_t count = got > 0 ? static_cast<std::size_t>(got) / 8 : 0;
         if (count == 0) return false;  // beyond the end of the address space, or gone
-        for (std::uint64_t i = 0; i < count; ++i, at += page_) {
+        for (std::size_t i = 0; i < count; ++i, at += page_) {
             const bool present = (entries[i] & (entry_present | entry_swapped)) != 0;
             if (present && !open) run = at;
             if (!present && open) visit(run, at);
