@@ -1,0 +1,118 @@
+#include "mpi/communicators.hpp"
+
+#include <cstdint>
+#include <numeric>
+#include <vector>
+
+#include "mpi/job.hpp"
+#include "mpi/real.hpp"
+
+namespace onecopy::mpi {
+
+namespace {
+
+/// Not copied: a duplicate gets a channel of its own when it needs one.
+int copy_nothing(MPI_Comm, int, void*, void*, void*, int* flag) {
+    *flag = 0;
+    return MPI_SUCCESS;
+}
+
+int forget(MPI_Comm, int, void* value, void*) {
+    delete static_cast<Communicator*>(value);
+    return MPI_SUCCESS;
+}
+
+/// The members' local ranks; empty if one of them is none of this job's on this machine. Everybody
+/// in the communicator finds the same: a member of another job or machine is missing for all.
+std::vector<int> local_ranks_of(MPI_Comm comm, int size) {
+    const Job& self = job();
+    std::vector<int> ranks(static_cast<std::size_t>(size));
+    std::iota(ranks.begin(), ranks.end(), 0);
+    std::vector<int> world_ranks(ranks.size(), MPI_UNDEFINED);
+    MPI_Group members{};
+    MPI_Group world{};
+    real().comm_group(comm, &members);
+    real().comm_group(self.handles.world, &world);
+    real().group_translate_ranks(members, size, ranks.data(), world, world_ranks.data());
+    real().group_free(&members);
+    real().group_free(&world);
+
+    std::vector<int> local;
+    for (const int rank : world_ranks) {
+        const auto found = self.local_rank_of.find(rank);
+        if (found == self.local_rank_of.end()) return {};
+        local.push_back(found->second);
+    }
+    return local;
+}
+
+/// One member takes a channel and tells the others, on the communicator itself: all of them are
+/// inside the same collective call, so the MPI's own broadcast cannot meet anything else.
+Lease agree_on_lease(MPI_Comm comm, int rank) {
+    std::int64_t lease[2] = {-1, 0};
+    if (rank == 0) {
+        if (const auto taken = job().machine->store.take()) {
+            lease[0] = taken->channel;
+            lease[1] = static_cast<std::int64_t>(taken->base);
+        }
+    }
+    const KnownType* type = nullptr;
+    for (const KnownType& known : job().handles.types) {
+        if (known.type == Type::int64) type = &known;
+    }
+    if (type == nullptr || real().bcast(lease, 2, type->handle, 0, comm) != MPI_SUCCESS) return {};
+    return {static_cast<int>(lease[0]), static_cast<std::uint64_t>(lease[1])};
+}
+
+std::unique_ptr<Communicator> examine(MPI_Comm comm) {
+    auto found = std::make_unique<Communicator>();
+    int inter = 0;
+    real().comm_test_inter(comm, &inter);
+    real().comm_size(comm, &found->size);
+    real().comm_rank(comm, &found->rank);
+    if (inter != 0 || found->size == 1) {
+        found->reason = inter != 0 ? Reason::intercommunicator : Reason::alone;
+        return found;
+    }
+    std::vector<int> members = local_ranks_of(comm, found->size);
+    if (members.empty()) {
+        found->reason = Reason::spans_machines;
+        return found;
+    }
+    const Lease lease = agree_on_lease(comm, found->rank);
+    if (lease.channel >= 0) {
+        found->reducer =
+            std::make_unique<Reducer>(*job().machine, lease, std::move(members), found->rank);
+    }
+    return found;
+}
+
+}  // namespace
+
+Communicator::~Communicator() {
+    Job& self = job();
+    if (reducer && rank == 0 && self.machine) {
+        const Channel& channel = reducer->channel();
+        self.machine->store.give_back(channel.lease().channel, channel.next_base());
+    }
+}
+
+int create_keyval() {
+    int keyval = MPI_KEYVAL_INVALID;
+    real().comm_create_keyval(copy_nothing, forget, &keyval, nullptr);
+    return keyval;
+}
+
+Communicator* look_up(MPI_Comm comm) {
+    const int keyval = job().keyval;
+    Communicator* found = nullptr;
+    int there = 0;
+    if (real().comm_get_attr(comm, keyval, &found, &there) != MPI_SUCCESS) return nullptr;
+    if (there != 0) return found;
+    auto fresh = examine(comm);
+    found = fresh.get();
+    if (real().comm_set_attr(comm, keyval, found) == MPI_SUCCESS) fresh.release();
+    return fresh ? nullptr : found;
+}
+
+}  // namespace onecopy::mpi

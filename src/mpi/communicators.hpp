@@ -1,0 +1,32 @@
+// What we know of a communicator: whether all its members are ranks of this job on this machine,
+// and the channel they agreed on. Kept as an attribute of the communicator, so it ends with it.
+#pragma once
+
+#include <mpi.h>
+
+#include <memory>
+
+#include "mpi/reduction.hpp"
+#include "mpi/tally.hpp"
+
+namespace onecopy::mpi {
+
+/// Found at the first call that could be taken over; the same in all members.
+struct Communicator {
+    std::unique_ptr<Reducer> reducer;    ///< empty: calls are passed on
+    Reason reason = Reason::no_channel;  ///< why
+    int size = 0;
+    int rank = 0;
+
+    /// Gives the channel back; by the member that took it.
+    ~Communicator();
+};
+
+/// The attribute's key. After MPI_Init.
+int create_keyval();
+
+/// What is known of it; all members call this in the same collective call. nullptr if the MPI does
+/// not accept the handle: it will say so itself.
+Communicator* look_up(MPI_Comm comm);
+
+}  // namespace onecopy::mpi

@@ -1,0 +1,241 @@
+#include "mpi/job.hpp"
+
+#include <sched.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <cstdlib>
+#include <cstring>
+#include <exception>
+
+#include "mpi/build_id.hpp"
+#include "mpi/communicators.hpp"
+#include "mpi/devices.hpp"
+#include "mpi/real.hpp"
+
+namespace onecopy::mpi {
+
+namespace {
+
+/// Where onecopy starts to be faster: docs/decisions/020-allreduce-by-slices.md has the figures.
+constexpr std::size_t default_threshold_bytes = 32 << 10;
+
+bool is_set(const char* name, const char* value) {
+    const char* found = std::getenv(name);
+    return found != nullptr && std::strcmp(found, value) == 0;
+}
+
+unsigned long long number_from(const char* name, unsigned long long otherwise) {
+    const char* text = std::getenv(name);
+    if (text == nullptr) return otherwise;
+    char* end = nullptr;
+    const unsigned long long value = std::strtoull(text, &end, 10);
+    return end != text && *end == '\0' ? value : otherwise;
+}
+
+/// All that decides which calls are taken. Ranks that differ in it would wait for each other.
+std::uint64_t settings_of(const Job& job) {
+    std::uint64_t value = 0xcbf29ce484222325;
+    for (const std::uint64_t part :
+         {std::uint64_t{job.threshold_bytes}, std::uint64_t{job.host.tools_behind},
+          std::uint64_t{job.host_memory_only}}) {
+        value = (value ^ part) * 0x100000001b3;
+    }
+    return value;
+}
+
+void progress() {
+    int found = 0;
+    real().iprobe(MPI_ANY_SOURCE, MPI_ANY_TAG, job().handles.self, &found, MPI_STATUS_IGNORE);
+}
+
+/// Whether the processors that these ranks may run on are at least as many as the ranks.
+bool core_for_each(const std::vector<Process>& ranks) {
+    cpu_set_t all;
+    CPU_ZERO(&all);
+    for (const Process& rank : ranks) {
+        cpu_set_t one;
+        CPU_ZERO(&one);
+        if (::sched_getaffinity(rank.pid(), sizeof one, &one) != 0) return false;
+        CPU_OR(&all, &all, &one);
+    }
+    return static_cast<std::size_t>(CPU_COUNT(&all)) >= ranks.size();
+}
+
+struct World {
+    int rank = 0;
+    int size = 1;
+};
+
+World world() {
+    World world;
+    real().comm_rank(job().handles.world, &world.rank);
+    real().comm_size(job().handles.world, &world.size);
+    return world;
+}
+
+/// Opens the listener; why not, if not.
+std::string open_presence() {
+    Job& self = job();
+    const auto place = place_from_environment();
+    if (!place) {
+        return "the launcher does not say which ranks share this machine (start with Open MPI's "
+               "mpirun)";
+    }
+    PresenceOptions options;
+    options.timeout = presence_timeout_from_environment();
+    options.payload_bytes = ChannelStore::bytes(place->local_size);
+    Terms terms;
+    terms.build = build_id();
+    terms.settings = settings_of(self);
+    terms.library = self.host.text;
+    try {
+        self.presence.emplace(*place, std::move(terms), std::move(options));
+    } catch (const std::system_error& failure) {
+        return std::string("another process answers in this rank's name: ") + failure.what();
+    }
+    return {};
+}
+
+void start_machine(Agreement agreement, int local_ranks) {
+    Job& self = job();
+    for (std::size_t i = 0; i < agreement.world_ranks.size(); ++i) {
+        self.local_rank_of[agreement.world_ranks[i]] = static_cast<int>(i);
+    }
+    auto machine =
+        std::make_unique<Machine>(ChannelStore(agreement.payload, local_ranks),
+                                  std::move(agreement.peers), self.local_rank_of.at(world().rank));
+    machine->core_for_each = core_for_each(machine->peers);
+    machine->progress = progress;
+    machine->refuse_every = static_cast<unsigned>(number_from("ONECOPY_TEST_REFUSE_EVERY", 0));
+    self.segment = std::move(agreement.segment);
+    self.keyval = create_keyval();
+    self.machine = std::move(machine);
+}
+
+/// After the MPI's own MPI_Init: finds the verdict. `early` says what went wrong before it.
+void agree(const std::string& early) {
+    Job& self = job();
+    self.handles = load_handles(self.host.library);
+    const World here = world();
+    if (here.size == 1) {
+        self.refusal = "there is only one rank";
+        self.presence.reset();
+        return;
+    }
+    if (!self.presence) {
+        self.refusal = early;
+        if (here.rank == 0) say("passing everything to the MPI: " + early);
+        return;
+    }
+    std::string objection;
+    if (self.host.objection != nullptr) objection = self.host.objection;
+    if (objection.empty() && !self.host_memory_only && device_library_loaded()) {
+        objection =
+            "a GPU's library is loaded (ONECOPY_GPU=host-only promises that MPI buffers are "
+            "in the host's memory)";
+    }
+    Agreement agreement = self.presence->agree(std::move(objection));
+    if (!agreement.go) {
+        self.refusal = agreement.reason;
+        if (agreement.speaks) say("passing everything to the MPI: " + agreement.reason);
+        return;
+    }
+    const int local_ranks = static_cast<int>(agreement.peers.size());
+    start_machine(std::move(agreement), local_ranks);
+    self.refusal.clear();
+    if (here.rank == 0 && is_set("ONECOPY_VERBOSE", "1")) {
+        say("taking over reductions from " + std::to_string(self.threshold_bytes) + " bytes on " +
+            std::to_string(local_ranks) + " ranks of this machine");
+    }
+}
+
+void report() {
+    const char* directory = std::getenv("ONECOPY_REPORT");
+    if (directory == nullptr || *directory == '\0') return;
+    Job& self = job();
+    const World here = world();
+    const Reporter reporter{self.host.text, self.refusal, here.rank, here.size};
+    const Traffic* traffic = self.machine ? &self.machine->traffic : nullptr;
+    if (!write_report(directory, report_of(reporter, self.tally, traffic), here.rank) &&
+        here.rank == 0) {
+        say(std::string("report into ") + directory + ": " + std::strerror(errno) +
+            "; ONECOPY_REPORT names a directory that every rank can write to");
+    }
+}
+
+}  // namespace
+
+Job& job() noexcept {
+    static Job* const self = new Job;
+    return *self;
+}
+
+void say(const std::string& text) noexcept {
+    // One write, so that lines of different ranks do not mix.
+    const std::string line = "onecopy: mpi: " + text + "\n";
+    if (::write(STDERR_FILENO, line.data(), line.size()) < 0) return;  // nobody listens
+}
+
+void set_up(const onecopy_mpi_host& host) {
+    Job& self = job();
+    self.host = host;
+    self.threshold_bytes = number_from("ONECOPY_MPI_THRESHOLD",
+                                       static_cast<unsigned long long>(default_threshold_bytes));
+    self.host_memory_only = is_set("ONECOPY_GPU", "host-only");
+}
+
+int initialise(int (*start)(void*), void* arguments) noexcept {
+    int before = 0;
+    int after = 0;
+    real().initialized(&before);
+    real().finalized(&after);
+    if (before != 0 || after != 0) return start(arguments);  // the MPI has its own words for it
+
+    std::string early;
+    try {
+        early = open_presence();
+    } catch (const std::exception& failure) {
+        early = failure.what();
+    }
+    const int code = start(arguments);
+    if (code != MPI_SUCCESS) {
+        job().presence.reset();
+        return code;
+    }
+    try {
+        agree(early);
+    } catch (const std::exception& failure) {
+        // Dropping out before an answer makes the verdict no for all.
+        job().presence.reset();
+        job().refusal = failure.what();
+        say(std::string("passing everything to the MPI: ") + failure.what());
+    }
+    return code;
+}
+
+int finalise() noexcept {
+    Job& self = job();
+    int before = 0;
+    int after = 0;
+    real().initialized(&before);
+    real().finalized(&after);
+    if (before != 0 && after == 0) {
+        try {
+            report();
+        } catch (const std::exception& failure) {
+            say(std::string("report: ") + failure.what());
+        }
+    }
+    const int code = real().finalize();
+    // The attributes of communicators that lived until now have just used the machine.
+    if (code == MPI_SUCCESS) {
+        self.refusal = "MPI_Finalize was called";
+        self.machine.reset();
+        self.segment = JobSegment();
+        self.presence.reset();
+    }
+    return code;
+}
+
+}  // namespace onecopy::mpi

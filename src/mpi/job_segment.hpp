@@ -1,0 +1,47 @@
+// The memory that the ranks of one job on one machine share: a sealed memfd, mapped once.
+#pragma once
+
+#include <cstddef>
+#include <span>
+
+#include "os/fd.hpp"
+
+namespace onecopy::mpi {
+
+/// Owns the mapping and the descriptor. Nothing on disk and nothing in /dev/shm: it ends with the
+/// last process that has it. Zero at first; pages exist once touched. Never part of a core dump,
+/// and not there in a forked child: a daemon that a rank leaves behind keeps no memory of the job.
+class JobSegment {
+public:
+    JobSegment() noexcept = default;
+
+    /// A new one of `bytes`, rounded up to pages, that nobody can shrink or grow any more.
+    /// Throws std::system_error: EFBIG, the process's file size limit forbids it; ENOMEM and
+    /// others. Source: memfd_create(2), fcntl(2) "File Sealing".
+    static JobSegment create(std::size_t bytes);
+
+    /// One that was received. Its seals are checked before it is mapped: without them its creator
+    /// could truncate it under our feet, which is a SIGBUS here.
+    /// Throws std::system_error: EINVAL, it is no sealed memfd, or smaller than `least_bytes`.
+    static JobSegment adopt(os::Fd fd, std::size_t least_bytes);
+
+    JobSegment(JobSegment&& other) noexcept;
+    JobSegment& operator=(JobSegment&& other) noexcept;
+    JobSegment(const JobSegment&) = delete;
+    JobSegment& operator=(const JobSegment&) = delete;
+    ~JobSegment();
+
+    [[nodiscard]] std::span<std::byte> bytes() const noexcept { return bytes_; }
+    [[nodiscard]] int fd() const noexcept { return fd_.get(); }
+
+    /// Closes the descriptor when everybody has it; the mapping stays.
+    void close_fd() noexcept { fd_ = os::Fd(); }
+
+private:
+    JobSegment(os::Fd fd, std::size_t bytes);
+
+    os::Fd fd_;
+    std::span<std::byte> bytes_;
+};
+
+}  // namespace onecopy::mpi
