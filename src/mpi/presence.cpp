@@ -26,6 +26,9 @@ std::error_code probe_by_nonce(const Process& peer, const TableLine& line, bool&
     return got.error;
 }
 
+constexpr const char* no_coordinator =
+    "local rank 0 runs without onecopy, or as another user, or is stopped";
+
 Agreement refused(std::string reason, bool speaks = false) {
     Agreement no;
     no.reason = std::move(reason);
@@ -142,39 +145,46 @@ Agreement Presence::follow() {
     if (anchor && !same_user(anchor.get())) anchor = os::Fd();
 
     const auto patience = Clock::now() + 2 * self.options.timeout;
-    os::Fd coordinator = take_connection(self.listener);
-    while (!coordinator) {
-        const bool gave_up = Clock::now() >= patience;
-        if (!anchor || gave_up) {
-            // It may have come and gone between our two looks.
-            coordinator = take_connection(self.listener);
-            if (coordinator) break;
-            if (gave_up) self.listener = os::Fd();
-            // No coordinator at all: the lowest rank that is here speaks. Our listener stays open
-            // as long as this object does, so that the ranks above see that we are here.
-            bool lowest = true;
-            for (int lower = 1; lower < self.place.local_rank && lowest; ++lower) {
-                const os::Fd other = connect_to(self.name_of(lower), error);
-                lowest = !other || !same_user(other.get());
-            }
-            return refused("local rank 0 runs without onecopy, or with another user's rights",
-                           lowest);
+    for (;;) {
+        // Looked at before the connections: what came before the end is in the queue by now.
+        const bool ended = !anchor || Clock::now() >= patience;
+        if (os::Fd caller = take_connection(self.listener)) {
+            if (auto agreement = serve(std::move(caller), patience)) return *std::move(agreement);
+            continue;
         }
+        if (ended) break;
         pollfd events[] = {{self.listener.get(), POLLIN, 0}, {anchor.get(), POLLIN, 0}};
         ::poll(events, 2, milliseconds_until(patience));
-        coordinator = take_connection(self.listener);
-        if (!coordinator && events[1].revents != 0) anchor = os::Fd();
+        if (events[1].revents != 0) anchor = os::Fd();
     }
+    // No coordinator, or one that is stopped and will find nobody here when it goes on. Without one
+    // the lowest rank that is here speaks; our listener stays open as long as this object does, so
+    // that the ranks above see that we are here.
+    if (anchor) self.listener = os::Fd();
+    for (int lower = 1; lower < self.place.local_rank; ++lower) {
+        const os::Fd other = connect_to(self.name_of(lower), error);
+        if (other && same_user(other.get())) return refused(no_coordinator);
+    }
+    return refused(no_coordinator, true);
+}
 
+/// The conversation with whoever called; the agreement if that was the coordinator.
+std::optional<Agreement> Presence::serve(os::Fd caller, Clock::time_point patience) {
+    Rank& self = *rank_;
     std::vector<Process> peers;
     std::vector<TableLine> table;
     JobSegment segment;
     Packet packet;
-    for (;;) {
-        pollfd event{coordinator.get(), POLLIN, 0};
-        ::poll(&event, 1, -1);
-        const ssize_t got = receive(coordinator.get(), packet);
-        if (got < 0) continue;
+    for (bool spoke = false;; spoke = true) {
+        ssize_t got = -1;
+        while (got < 0) {
+            pollfd event{caller.get(), POLLIN, 0};
+            ::poll(&event, 1, spoke ? -1 : milliseconds_until(patience));
+            got = receive(caller.get(), packet);
+            if (got < 0 && !spoke && Clock::now() >= patience) return std::nullopt;
+        }
+        // Who only connects and says nothing is another rank that looks whether we are here.
+        if (got == 0 && !spoke) return std::nullopt;
         if (got == 0) {
             self.listener = os::Fd();
             return refused("local rank 0 ended before it could tell its verdict");
@@ -192,17 +202,17 @@ Agreement Presence::follow() {
                 report.failed_local_rank = self.place.local_rank;
                 report.error = failure.code().value();
             }
-            send(coordinator.get(), report);
+            send(caller.get(), report);
         } else if (const auto* retry = packet.as<Retry>()) {
             name_ptracer(retry->launcher);
-            send(coordinator.get(), self.reach(table, peers));
+            send(caller.get(), self.reach(table, peers));
         } else if (const auto* verdict = packet.as<Verdict>()) {
             self.listener = os::Fd();
             if (verdict->go == 0) return refused(std::string(verdict->reason.view()));
             return self.agreed(table, std::move(peers), std::move(segment));
         } else {
             // A hello, ours or that of another version, whose coordinator will see that we differ.
-            send(coordinator.get(), self.hello());
+            send(caller.get(), self.hello());
         }
     }
 }

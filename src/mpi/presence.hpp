@@ -83,6 +83,7 @@ private:
     struct Rank;
     Agreement coordinate();
     Agreement follow();
+    std::optional<Agreement> serve(os::Fd caller, std::chrono::steady_clock::time_point patience);
 
     std::unique_ptr<Rank> rank_;
 };
