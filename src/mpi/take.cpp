@@ -64,8 +64,10 @@ Decision take(std::uint64_t& bytes, const Arguments& call) {
     reduction.result = mine ? static_cast<std::byte*>(call.result) : nullptr;
     const bool no_address = source == nullptr || source == MPI_IN_PLACE ||
                             (mine && (call.result == nullptr || call.result == MPI_IN_PLACE));
-    reduction.veto =
-        no_address || (in_place && !mine) || (!self.host_memory_only && device_library_loaded());
+    // The MPI has an error for these, which it shall raise itself.
+    const bool aliased = mine && !in_place && source == call.result;
+    reduction.veto = no_address || aliased || (in_place && !mine) ||
+                     (!self.host_memory_only && device_library_loaded());
     switch (known->reducer->run(reduction)) {
         case Outcome::done:
             return taken(MPI_SUCCESS);

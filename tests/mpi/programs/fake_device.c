@@ -1,0 +1,2 @@
+/* Only its name counts. */
+int nothing_of_a_driver;

@@ -1,0 +1,62 @@
+/* MPI used in every unusual order that is allowed, and in some that are not. An argument says how. */
+#include <dlfcn.h>
+#include <mpi.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+enum { count = 1 << 17 };
+
+static void reduce_once(MPI_Comm comm) {
+    double* data = calloc(count, sizeof(double));
+    data[5] = 1;
+    int size = 0;
+    MPI_Comm_size(comm, &size);
+    MPI_Allreduce(MPI_IN_PLACE, data, count, MPI_DOUBLE, MPI_SUM, comm);
+    if (data[5] != size) MPI_Abort(MPI_COMM_WORLD, 7);
+    free(data);
+}
+
+/* Runs in MPI_Finalize, where collective calls are still allowed. */
+static int reduce_at_the_end(MPI_Comm comm, int key, void* value, void* extra) {
+    (void)comm, (void)key, (void)value, (void)extra;
+    reduce_once(MPI_COMM_WORLD);
+    return MPI_SUCCESS;
+}
+
+int main(int argc, char** argv) {
+    const char* how = argc > 1 ? argv[1] : "";
+    if (strcmp(how, "never") == 0) {
+        printf("lifetimes are right\n");
+        return 0;
+    }
+    MPI_Init(&argc, &argv);
+    if (strcmp(how, "attribute") == 0) {
+        int key = MPI_KEYVAL_INVALID;
+        MPI_Comm_create_keyval(MPI_COMM_NULL_COPY_FN, reduce_at_the_end, &key, NULL);
+        MPI_Comm_set_attr(MPI_COMM_SELF, key, NULL);
+    } else if (strcmp(how, "many") == 0) { /* more communicators than channels, all alive */
+        enum { many = 100 };
+        MPI_Comm comms[many];
+        for (int i = 0; i < many; ++i) MPI_Comm_dup(MPI_COMM_WORLD, &comms[i]);
+        for (int i = 0; i < many; ++i) reduce_once(comms[i]);
+        for (int i = 0; i < many; ++i) MPI_Comm_free(&comms[i]);
+        for (int i = 0; i < 10; ++i) reduce_once(MPI_COMM_WORLD);
+    } else if (strcmp(how, "again") == 0) { /* one after the other */
+        for (int i = 0; i < 300; ++i) {
+            MPI_Comm comm;
+            MPI_Comm_dup(MPI_COMM_WORLD, &comm);
+            reduce_once(comm);
+            MPI_Comm_free(&comm);
+        }
+    } else if (strcmp(how, "device") == 0) { /* a GPU's library comes late, on one rank only */
+        int rank = 0;
+        MPI_Comm_rank(MPI_COMM_WORLD, &rank);
+        reduce_once(MPI_COMM_WORLD);
+        if (rank == 1 && dlopen(argv[2], RTLD_NOW) == NULL) MPI_Abort(MPI_COMM_WORLD, 8);
+    }
+    reduce_once(MPI_COMM_WORLD);
+    printf("lifetimes are right\n");
+    MPI_Finalize();
+    return 0;
+}
