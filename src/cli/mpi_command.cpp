@@ -1,0 +1,57 @@
+// onecopy mpi [--report] [--off] -- PROGRAM ARGUMENTS...
+#include <memory>
+#include <optional>
+
+#include "cli/commands.hpp"
+#include "cli/errors.hpp"
+#include "cli/mpi_launch.hpp"
+#include "cli/mpi_report.hpp"
+#include "cli/tool.hpp"
+
+namespace onecopy::cli {
+namespace {
+
+struct MpiOptions {
+    std::vector<std::string> command;
+    bool report = false;
+    bool off = false;
+};
+
+int run(const MpiOptions& options) {
+    if (options.command.empty()) {
+        throw WrongInput(
+            "mpi: no program given; write it after two dashes: onecopy mpi -- mpirun -n 4 "
+            "./program");
+    }
+    std::optional<ReportDirectory> directory;
+    if (options.report && !options.off) directory.emplace();
+    const int status =
+        launch({options.command, options.off, directory ? directory->path() : std::string()});
+    // To stderr: standard output is the program's.
+    if (directory) print_report(stderr, read_reports(directory->path()));
+    return status;
+}
+
+}  // namespace
+
+void add_mpi_command(CLI::App& app, int& exit_status) {
+    CLI::App& command = add_command(
+        app, "mpi", "Run an unmodified MPI program with its large reductions on one copy",
+        "Starts the program with libonecopy_mpi.so preloaded, which takes MPI_Allreduce and\n"
+        "MPI_Reduce of large arrays over between ranks of one machine; all else goes to the MPI\n"
+        "untouched. The exit status is the program's.\n"
+        "\n"
+        "Examples:\n"
+        "  onecopy mpi -- mpirun -n 4 ./program\n"
+        "  onecopy mpi --report -- mpirun -n 4 ./program    and tell what went which way\n"
+        "  onecopy mpi --off -- mpirun -n 4 ./program       the same without onecopy\n");
+    auto options = std::make_shared<MpiOptions>();
+    command.add_flag("--report", options->report,
+                     "Print at the end what went which way, to stderr");
+    command.add_flag("--off", options->off, "Switch onecopy off, to compare");
+    command.add_option("command", options->command, "The program and its arguments, after --")
+        ->type_name("");
+    command.callback([options, &exit_status] { exit_status = run(*options); });
+}
+
+}  // namespace onecopy::cli

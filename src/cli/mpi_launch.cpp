@@ -1,0 +1,145 @@
+#include "cli/mpi_launch.hpp"
+
+#include <fmt/format.h>
+#include <spawn.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <array>
+#include <atomic>
+#include <cerrno>
+#include <csignal>
+#include <cstdlib>
+#include <cstring>
+#include <filesystem>
+
+#include "cli/errors.hpp"
+
+extern char** environ;
+
+namespace onecopy::cli {
+namespace {
+
+constexpr int signal_status = 128;  // what a shell adds to a signal's number
+
+/// The program, for the handler that passes signals on; 0 while there is none.
+std::atomic<pid_t> child{0};
+static_assert(std::atomic<pid_t>::is_always_lock_free);
+
+void pass_on(int number) {
+    const pid_t pid = child.load();
+    if (pid > 0) ::kill(pid, number);
+}
+
+/// While it lives: a terminal's Ctrl-C, which the program gets as well, does not end us before it
+/// has ended, and signals sent to us alone reach the program.
+class SignalsForTheProgram {
+public:
+    SignalsForTheProgram() {
+        for (std::size_t i = 0; i < numbers.size(); ++i) {
+            struct sigaction action {};
+            const bool from_terminal = numbers[i] == SIGINT || numbers[i] == SIGQUIT;
+            action.sa_handler = from_terminal ? SIG_IGN : pass_on;
+            ::sigaction(numbers[i], &action, &before_[i]);
+        }
+    }
+    ~SignalsForTheProgram() {
+        child.store(0);
+        for (std::size_t i = 0; i < numbers.size(); ++i) {
+            ::sigaction(numbers[i], &before_[i], nullptr);
+        }
+    }
+    SignalsForTheProgram(const SignalsForTheProgram&) = delete;
+    SignalsForTheProgram& operator=(const SignalsForTheProgram&) = delete;
+
+    static constexpr std::array<int, 4> numbers{SIGINT, SIGQUIT, SIGTERM, SIGHUP};
+
+private:
+    std::array<struct sigaction, numbers.size()> before_{};
+};
+
+pid_t spawn(const std::vector<std::string>& command) {
+    std::vector<char*> arguments;
+    for (const std::string& word : command) arguments.push_back(const_cast<char*>(word.c_str()));
+    arguments.push_back(nullptr);
+    posix_spawnattr_t attributes;
+    ::posix_spawnattr_init(&attributes);
+    sigset_t to_default;
+    ::sigemptyset(&to_default);
+    for (const int number : SignalsForTheProgram::numbers) ::sigaddset(&to_default, number);
+    ::posix_spawnattr_setsigdefault(&attributes, &to_default);
+    ::posix_spawnattr_setflags(&attributes, POSIX_SPAWN_SETSIGDEF);
+    pid_t pid = 0;
+    const int error = ::posix_spawnp(&pid, command.front().c_str(), nullptr, &attributes,
+                                     arguments.data(), environ);
+    ::posix_spawnattr_destroy(&attributes);
+    if (error != 0) {
+        throw WrongInput(fmt::format("mpi: start {}: {}; give a program that can be run",
+                                     command.front(), std::strerror(error)));
+    }
+    return pid;
+}
+
+}  // namespace
+
+std::string preloaded_library() {
+    constexpr const char* name = "libonecopy_mpi.so";
+    const std::filesystem::path self = std::filesystem::read_symlink("/proc/self/exe");
+    const std::filesystem::path prefix = self.parent_path().parent_path();
+    const std::array candidates{prefix / "lib" / name,
+                                prefix / ONECOPY_INSTALL_LIBDIR / "onecopy" / name,
+                                prefix / "lib" / "onecopy" / name};
+    for (const std::filesystem::path& candidate : candidates) {
+        if (std::filesystem::exists(candidate)) return candidate.string();
+    }
+    throw Failure(
+        fmt::format("mpi: find {} for {}: not built or not installed; build onecopy where "
+                    "Open MPI's headers are",
+                    name, self.string()));
+}
+
+std::string preload_of(const std::string& library, const char* preloaded) {
+    // The dynamic loader splits the list at spaces and colons.
+    if (library.find_first_of(" :") != std::string::npos) {
+        throw Failure(
+            fmt::format("mpi: preload {}: its path has a space or a colon, which the "
+                        "dynamic loader takes for the end of a name; install it elsewhere",
+                        library));
+    }
+    return preloaded != nullptr && *preloaded != '\0' ? library + " " + preloaded : library;
+}
+
+int launch(const MpiLaunch& launch) {
+    if (launch.off) {
+        ::setenv("ONECOPY", "0", 1);
+    } else {
+        const std::string preload = preload_of(preloaded_library(), std::getenv("LD_PRELOAD"));
+        ::setenv("LD_PRELOAD", preload.c_str(), 1);
+        if (!launch.report_directory.empty()) {
+            ::setenv("ONECOPY_REPORT", launch.report_directory.c_str(), 1);
+        }
+    }
+    const SignalsForTheProgram signals;
+    const pid_t pid = spawn(launch.command);
+    child.store(pid);
+    int status = 0;
+    while (::waitpid(pid, &status, 0) < 0 && errno == EINTR) {
+    }
+    return WIFSIGNALED(status) ? signal_status + WTERMSIG(status) : WEXITSTATUS(status);
+}
+
+ReportDirectory::ReportDirectory() {
+    std::string pattern = (std::filesystem::temp_directory_path() / "onecopy-mpi-XXXXXX").string();
+    if (::mkdtemp(pattern.data()) == nullptr) {
+        throw Failure(fmt::format("mpi: make a directory {} for the report: {}; set TMPDIR",
+                                  pattern, std::strerror(errno)));
+    }
+    path_ = pattern;
+}
+
+ReportDirectory::~ReportDirectory() {
+    std::error_code ignored;
+    std::filesystem::remove_all(path_, ignored);
+}
+
+}  // namespace onecopy::cli

@@ -1,0 +1,42 @@
+// Starting a program, mostly an MPI launcher, with the preloaded library.
+#pragma once
+
+#include <string>
+#include <vector>
+
+namespace onecopy::cli {
+
+struct MpiLaunch {
+    std::vector<std::string> command;  ///< the program and its arguments; looked up in PATH
+    bool off = false;                  ///< start it with onecopy switched off
+    std::string report_directory;      ///< where the ranks report; empty: nowhere
+};
+
+/// The preloaded library that belongs to this tool: beside it in a build, or where it was
+/// installed. Throws Failure if there is none.
+std::string preloaded_library();
+
+/// `library` in front of what the user preloads already.
+std::string preload_of(const std::string& library, const char* preloaded);
+
+/// Runs it to its end; signals that would end this process go to the program. Returns its exit
+/// status, or 128 and the number of the signal that ended it. Throws WrongInput if it cannot be
+/// started.
+int launch(const MpiLaunch& launch);
+
+/// A directory of our own, removed with all that is in it.
+class ReportDirectory {
+public:
+    /// Throws Failure.
+    ReportDirectory();
+    ~ReportDirectory();
+    ReportDirectory(const ReportDirectory&) = delete;
+    ReportDirectory& operator=(const ReportDirectory&) = delete;
+
+    [[nodiscard]] const std::string& path() const noexcept { return path_; }
+
+private:
+    std::string path_;
+};
+
+}  // namespace onecopy::cli
