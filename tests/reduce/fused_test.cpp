@@ -142,8 +142,8 @@ TEST(Reduce, RefusesBeforeAnythingMoves) {
 
 TEST(Reduce, CountsTheWholeElementsBeforeAHole) {
     // The hole begins at a border of elements, or cuts one by any number of bytes.
-    for (const Type type :
-         {Type::int8, Type::int16, Type::float64, Type::complex_double, Type::long_double_int}) {
+    for (const Type type : {Type::int8, Type::int16, Type::float64, Type::complex_double,
+                            Type::long_double, Type::long_double_int}) {
         const std::size_t element = size_of(type);
         for (const Op op : {Op::sum, Op::minloc, Op::replace}) {
             if (!allowed(op, type)) continue;
@@ -314,8 +314,9 @@ TEST(Reduce, AFunctionMayItselfReduce) {
         const Remote* remote;
         Bytes local;
     };
-    Remote remote(bytes);
+    Remote remote(2 * bytes);
     remote.put(0, Bytes(bytes, 5));
+    remote.put(bytes, Bytes(bytes, 9));
     const Process& process = remote.start();
     Inner inner{&remote, Bytes(bytes, 1)};
     const Function nested{
@@ -323,14 +324,14 @@ TEST(Reduce, AFunctionMayItselfReduce) {
             auto& in = *static_cast<Inner*>(context);
             const Transfer done =
                 reduce_one(in.remote->process(), segment(in.local),
-                           {in.remote->address(), in.local.size()}, Op::prod, Type::uint8);
-            if (done.bytes == in.local.size()) combine(Op::sum, Type::uint8, l, r, c, count);
+                           {in.remote->address(bytes), bytes}, Op::prod, Type::uint8);
+            if (done.bytes == bytes) combine(Op::sum, Type::uint8, l, r, c, count);
         },
         1, &inner};
     Bytes local(bytes, 2);
     EXPECT_EQ(reduce_one(process, segment(local), {remote.address(), bytes}, nested).bytes, bytes);
     EXPECT_EQ(local, Bytes(bytes, 7));
-    EXPECT_EQ(inner.local, Bytes(bytes, 5));
+    EXPECT_EQ(inner.local, Bytes(bytes, 9));
 }
 
 TEST(Reduce, ATargetKilledHalfWayCountsWhatWasVerified) {
