@@ -116,18 +116,27 @@ TEST_P(ReduceInto, AnElementThatReachesIntoReadOnlyMemoryIsPutBackAsItWas) {
                 const std::size_t start = 2 * page - 10 * element - cut;
                 const Bytes theirs = reference::sample(type, 20, random_);
                 const Bytes mine = reference::sample(type, 20, random_);
+                // Three more elements come first, from elsewhere.
+                const Bytes early = reference::sample(type, 3, random_);
+                Bytes all = reference::sample(type, 3, random_);
+                all.insert(all.end(), mine.begin(), mine.end());
+                remote.put(1, early);
                 remote.put(start, theirs);
                 remote.protect(2, Page::read_only);
                 const Process& process = remote.start(held());
-                const Transfer done = reduce_one_into(
-                    process, segment(mine), {remote.address(start), mine.size()}, op, type);
+                const ConstSegment local = segment(all);
+                const RemoteSegment there[] = {{remote.address(1), early.size()},
+                                               {remote.address(start), theirs.size()}};
+                const Transfer done = reduce_into(process, std::span(&local, 1), there, op, type);
                 EXPECT_EQ(done.error, std::errc::bad_address);
-                ASSERT_EQ(done.bytes, 10 * element);
+                ASSERT_EQ(done.bytes, 13 * element);
                 Bytes right = reference::apply(op, type, theirs, mine);
                 std::copy(theirs.begin() + static_cast<std::ptrdiff_t>(10 * element), theirs.end(),
                           right.begin() + static_cast<std::ptrdiff_t>(10 * element));
                 ASSERT_EQ(remote.get(start, right.size()), right)
                     << reference::describe(op, type) << ", cut at " << cut;
+                all.resize(early.size());
+                ASSERT_EQ(remote.get(1, early.size()), reference::apply(op, type, early, all));
             }
         }
     }
