@@ -244,6 +244,21 @@ TEST(Reduce, ReplaceTakesTheRemoteValueAndNoOpKeepsTheLocalOneInEitherOrder) {
     }
 }
 
+TEST(Reduce, ACopyIntoABadLocalPageCountsWholeElementsToo) {
+    Remote remote(page);
+    remote.put(0, Bytes(page, 9));
+    const Process& process = remote.start();
+    const Memory local({Page::writable, Page::no_access}, 0);
+    const Transfer in = reduce_one(process, local.span(page - 43, 80), {remote.address(), 80},
+                                   Op::replace, Type::float64);
+    EXPECT_EQ(in.bytes, 40U);
+    EXPECT_EQ(in.error, std::errc::bad_address);
+    const Transfer out = reduce_one_into(process, local.span(page - 43, 80), {remote.address(), 80},
+                                         Op::replace, Type::float64);
+    EXPECT_EQ(out.bytes, 40U);
+    EXPECT_EQ(out.error, std::errc::bad_address);
+}
+
 TEST(Reduce, NoOpNeverLooksAtTheRemoteSide) {
     Remote remote(page);
     const Process& process = remote.start();
