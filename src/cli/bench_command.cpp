@@ -4,12 +4,15 @@
 #include <charconv>
 #include <cstdio>
 #include <memory>
+#include <span>
 #include <string>
+#include <vector>
 
 #include "cli/bench_options.hpp"
 #include "cli/bench_transfer.hpp"
 #include "cli/commands.hpp"
 #include "cli/errors.hpp"
+#include "cli/tool.hpp"
 
 namespace onecopy::cli {
 namespace {
@@ -17,10 +20,37 @@ namespace {
 constexpr std::uint64_t max_bytes = std::uint64_t{1} << 30;
 constexpr std::uint64_t max_repetitions = 100'000;
 
+constexpr std::string_view bench_footer =
+    "Every bench prints a table and can write the same JSON (--json) and a picture (--plot).\n"
+    "`onecopy bench transfer --help` tells more.\n";
+
+constexpr std::string_view transfer_footer =
+    "Works:\n"
+    "  read     a process copies a message out of another's memory\n"
+    "  write    a process copies a message into another's memory\n"
+    "  reduce   doubles of another process are added to its own\n"
+    "  incast   1, 2, 4 and 8 processes send to one at once\n"
+    "Ways:\n"
+    "  memcpy              through memory that both have mapped: the ceiling\n"
+    "  process_vm          the bare system calls process_vm_readv and process_vm_writev\n"
+    "  proc_mem            the bare reads and writes of /proc/PID/mem\n"
+    "  double_copy         into shared memory and out again, pipelined\n"
+    "  vmsplice            pages lent to a pipe, and read from it\n"
+    "  process_vm_then_op  fetch all, then add (reduce only)\n"
+    "  onecopy             this library\n"
+    "\n"
+    "Examples:\n"
+    "  onecopy bench transfer                                 all of it, about a minute\n"
+    "  onecopy bench transfer --quick --json a.json --plot a.svg\n"
+    "  onecopy bench transfer --works read --ways process_vm,onecopy --sizes 4K,64K\n"
+    "\n"
+    "Verdicts compare onecopy with what it claims; they never change the exit status. Bytes that\n"
+    "arrive wrong do: 1.\n";
+
 /// The options as they were typed.
 struct TransferOptions {
-    std::string works = fmt::format("{}", fmt::join(work_names(), ","));
-    std::string ways = fmt::format("{}", fmt::join(way_names(), ","));
+    std::string works = "all";
+    std::string ways = "all";
     std::string sizes = "8,1K,4K,16K,64K,256K,1M,4M,8M,16M,64M";
     std::string repetitions = "0";
     bool quick = false;
@@ -42,8 +72,13 @@ std::uint64_t parse_repetitions(const std::string& text) {
 TransferBench checked(const TransferOptions& options) {
     constexpr std::string_view asked = "bench transfer";
     TransferBench bench;
-    bench.works = parse_names(asked, "--works", options.works, work_names());
-    bench.ways = parse_names(asked, "--ways", options.ways, way_names());
+    const auto chosen = [&](std::string_view what, const std::string& text,
+                            std::span<const std::string_view> known) {
+        if (text == "all") return std::vector<std::string>(known.begin(), known.end());
+        return parse_names(asked, what, text, known);
+    };
+    bench.works = chosen("--works", options.works, work_names());
+    bench.ways = chosen("--ways", options.ways, way_names());
     bench.sizes = parse_sizes(asked, options.sizes, max_bytes);
     bench.repetitions = parse_repetitions(options.repetitions);
     bench.quick = options.quick;
@@ -70,26 +105,34 @@ TransferBench checked(const TransferOptions& options) {
 }  // namespace
 
 void add_bench_transfer(CLI::App& bench, int& exit_status) {
-    CLI::App* command = bench.add_subcommand(
-        "transfer", "Ways of moving a message between two processes, side by side");
+    CLI::App& command =
+        add_command(bench, "transfer", "Ways of moving a message between processes, side by side",
+                    std::string(transfer_footer));
     auto options = std::make_shared<TransferOptions>();
-    command->add_option("--works", options->works, "What is to be done")
+    command.allow_extras();  // refused below, in our words
+    command.add_option("--works", options->works, "What is to be done")
         ->type_name("LIST")
         ->capture_default_str();
-    command->add_option("--ways", options->ways, "By which means")
+    command.add_option("--ways", options->ways, "By which means")
         ->type_name("LIST")
         ->capture_default_str();
-    command->add_option("--sizes", options->sizes, "Bytes of a message, with K, M or G")
+    command.add_option("--sizes", options->sizes, "Bytes of a message, with K, M or G")
         ->type_name("LIST")
         ->capture_default_str();
     command
-        ->add_option("--repetitions", options->repetitions,
-                     "Messages of each kind; 0: as many as fit into a minute for all")
+        .add_option("--repetitions", options->repetitions,
+                    "Messages of each kind; 0: as many as fit into a minute for all")
         ->type_name("N")
         ->capture_default_str();
-    command->add_flag("--quick", options->quick, "A tenth of the time, wider spread");
-    options->files.add_options(*command);
-    command->callback([options, &exit_status] {
+    command.add_flag("--quick", options->quick, "A tenth of the time, wider spread");
+    options->files.add_options(command);
+    command.callback([options, &command, &exit_status] {
+        if (const std::vector<std::string> rest = command.remaining(); !rest.empty()) {
+            throw WrongInput(
+                fmt::format("bench transfer: {} was not expected; `onecopy bench "
+                            "transfer --help` tells how it is used",
+                            rest.front()));
+        }
         const TransferBench asked = checked(*options);
         Report report = run_transfer_bench(asked, stdout);
         std::vector<Verdict> verdicts = judge_transfer(report.rows);
@@ -100,9 +143,20 @@ void add_bench_transfer(CLI::App& bench, int& exit_status) {
 }
 
 void add_bench_command(CLI::App& app, int& exit_status) {
-    CLI::App* bench = app.add_subcommand("bench", "Measure this machine, and onecopy on it");
-    bench->require_subcommand(1);
-    add_bench_transfer(*bench, exit_status);
+    CLI::App& bench = add_command(app, "bench", "Measure this machine, and onecopy on it",
+                                  std::string(bench_footer));
+    bench.require_subcommand(0, 1);
+    bench.allow_extras();  // refused below, in our words
+    bench.callback([&bench] {
+        if (!bench.get_subcommands().empty()) return;
+        const std::vector<std::string> rest = bench.remaining();
+        throw WrongInput(rest.empty()
+                             ? "bench: no bench is named; `onecopy bench --help` lists them"
+                             : fmt::format("bench {}: no such bench; `onecopy bench --help` lists "
+                                           "them",
+                                           rest.front()));
+    });
+    add_bench_transfer(bench, exit_status);
 }
 
 }  // namespace onecopy::cli

@@ -1,5 +1,6 @@
 #include "cli/bench_plot.hpp"
 
+#include <fcntl.h>
 #include <fmt/format.h>
 #include <spawn.h>
 #include <sys/wait.h>
@@ -23,6 +24,7 @@ namespace {
 /// Source: Okabe and Ito, "Color Universal Design" (2008).
 constexpr std::array<const char*, 7> colours = {"#0072B2", "#E69F00", "#009E73", "#CC79A7",
                                                 "#56B4E9", "#8C6D31", "#000000"};
+constexpr std::string_view own_way = "onecopy";
 constexpr const char* own_colour = "#D55E00";
 
 /// A string as gnuplot takes it literally.
@@ -47,7 +49,7 @@ std::vector<std::string> distinct(const std::vector<Row>& rows, std::string Row:
 
 /// The colour and point of a way are the same in every panel.
 std::string line_style(const std::vector<std::string>& ways, const std::string& way) {
-    if (way == "onecopy") return fmt::format("lc rgb '{}' lw 3 pt 7 ps 0.6", own_colour);
+    if (way == own_way) return fmt::format("lc rgb '{}' lw 3 pt 7 ps 0.6", own_colour);
     const auto index =
         static_cast<std::size_t>(std::find(ways.begin(), ways.end(), way) - ways.begin());
     constexpr std::array<int, 6> points = {4, 6, 8, 10, 12, 2};
@@ -81,7 +83,7 @@ std::string panel(const Report& report, const std::string& work,
     return fmt::format(
         "{}set title {} offset 0,-0.4\n{}\n{}\n", data,
         gnuplot_string(fmt::format("{}, {} processes", work, ranks)),
-        with_key ? "set key left top reverse Left samplen 2 spacing 1.1" : "unset key", lines);
+        with_key ? "set key right bottom reverse Left samplen 2 spacing 1.1" : "unset key", lines);
 }
 
 }  // namespace
@@ -101,7 +103,10 @@ bool gnuplot_found() {
 
 std::string plot_script(const Report& report, const std::string& path) {
     const std::vector<std::string> works = distinct(report.rows, &Row::work);
-    const std::vector<std::string> ways = distinct(report.rows, &Row::way);
+    std::vector<std::string> ways = distinct(report.rows, &Row::way);
+    // Drawn first: its thick line leaves those on top of it visible.
+    std::stable_partition(ways.begin(), ways.end(),
+                          [](const std::string& way) { return way == own_way; });
     const std::size_t columns = works.size() > 1 ? 2 : 1;
     const std::size_t lines = (works.size() + columns - 1) / columns;
     std::uint64_t least = UINT64_MAX;
@@ -115,7 +120,7 @@ std::string plot_script(const Report& report, const std::string& path) {
         fastest = std::max(fastest, row.gb_per_s);
     }
     std::string ticks;
-    for (std::uint64_t at = 8; at <= most; at *= 16) {
+    for (std::uint64_t at = 8; at <= most; at *= 8) {
         if (at >= least)
             ticks += fmt::format("{}'{}' {}", ticks.empty() ? "" : ", ", human_bytes(at), at);
     }
@@ -157,6 +162,10 @@ void write_plot(std::string_view asked, const std::string& path, const Report& r
     posix_spawn_file_actions_t actions;
     ::posix_spawn_file_actions_init(&actions);
     ::posix_spawn_file_actions_adddup2(&actions, ::fileno(file), 0);
+    // What it has to say comes over several lines, and the drawing itself where it has no file.
+    for (const int fd : {1, 2}) {
+        ::posix_spawn_file_actions_addopen(&actions, fd, "/dev/null", O_WRONLY, 0);
+    }
     std::string name = "gnuplot";
     std::array<char*, 2> arguments = {name.data(), nullptr};
     pid_t pid = 0;

@@ -109,7 +109,7 @@ Row make_row(std::string_view bench, std::string_view work, std::string_view way
         const auto below = static_cast<std::size_t>(at);
         const std::size_t above = std::min(below + 1, samples_us.size() - 1);
         const double share = at - static_cast<double>(below);
-        return samples_us[below] * (1 - share) + samples_us[above] * share;
+        return samples_us[below] + (samples_us[above] - samples_us[below]) * share;
     };
     row.median_us = quantile(0.5);
     row.p10_us = quantile(0.1);
