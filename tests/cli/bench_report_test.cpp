@@ -1,0 +1,316 @@
+#include "cli/bench_report.hpp"
+
+#include <fcntl.h>
+#include <gtest/gtest.h>
+#include <stdlib.h>
+#include <unistd.h>
+
+#include <array>
+#include <cstdio>
+#include <filesystem>
+#include <fstream>
+#include <nlohmann/json.hpp>
+#include <sstream>
+#include <string>
+#include <vector>
+
+#include "cli/bench_options.hpp"
+#include "cli/bench_plot.hpp"
+#include "cli/bench_transfer.hpp"
+#include "cli/errors.hpp"
+
+namespace onecopy::cli {
+namespace {
+
+namespace fs = std::filesystem;
+
+/// A directory of its own, gone at the end.
+class Directory {
+public:
+    Directory() {
+        std::string name = (fs::temp_directory_path() / "onecopy-bench-XXXXXX").string();
+        if (::mkdtemp(name.data()) == nullptr) throw std::runtime_error("no directory");
+        path_ = name;
+    }
+    Directory(const Directory&) = delete;
+    Directory& operator=(const Directory&) = delete;
+    ~Directory() { fs::remove_all(path_); }
+
+    [[nodiscard]] std::string file(std::string_view name) const { return (path_ / name).string(); }
+
+private:
+    fs::path path_;
+};
+
+std::string content(const std::string& path) {
+    std::ostringstream text;
+    text << std::ifstream(path).rdbuf();
+    return text.str();
+}
+
+Row row(std::string work, std::string way, int ranks, std::uint64_t bytes, double median_us) {
+    return {"transfer", std::move(work), std::move(way), ranks, bytes,
+            median_us,  median_us,       median_us,      1.0,   std::uint64_t{3},
+            true};
+}
+
+Report report_of(std::vector<Row> rows) {
+    Report report;
+    report.title = "a title's \"test\"";
+    report.machine = this_machine();
+    report.rows = std::move(rows);
+    return report;
+}
+
+/// What print_*() writes.
+template <class Print>
+std::string printed(Print&& print) {
+    std::FILE* file = std::tmpfile();
+    print(file);
+    std::rewind(file);
+    std::string text;
+    for (int letter = 0; (letter = std::fgetc(file)) != EOF;) text += static_cast<char>(letter);
+    std::fclose(file);
+    return text;
+}
+
+/// The line of the exception that `body` throws.
+template <class Exception, class Body>
+std::string line_of(Body&& body) {
+    try {
+        body();
+    } catch (const Exception& error) {
+        return error.what();
+    }
+    return "nothing was thrown";
+}
+
+TEST(BenchRow, QuantilesLieBetweenNeighboursAndSpeedCountsAllMovedBytes) {
+    std::vector<double> samples = {40, 10, 30, 20};
+    const Row made = make_row("transfer", "read", "memcpy", 2, 1000, 5000, samples, true);
+    EXPECT_DOUBLE_EQ(made.median_us, 25);
+    EXPECT_DOUBLE_EQ(made.p10_us, 13);
+    EXPECT_DOUBLE_EQ(made.p90_us, 37);
+    EXPECT_DOUBLE_EQ(made.gb_per_s, 5000 / 25.0 / 1000);
+    EXPECT_EQ(made.repetitions, 4U);
+}
+
+TEST(BenchRow, QuantilesOfEqualSamplesAreEqualToTheLastBit) {
+    for (const double time : {0.831, 1.668, 14.717, 0.321}) {
+        std::vector<double> samples = {time, time, time};
+        const Row made = make_row("transfer", "read", "memcpy", 2, 8, 8, samples, true);
+        EXPECT_EQ(made.p10_us, time);
+        EXPECT_EQ(made.median_us, time);
+        EXPECT_EQ(made.p90_us, time);
+    }
+}
+
+TEST(BenchRow, NoSampleMakesZerosNotNonsense) {
+    std::vector<double> none;
+    const Row made = make_row("transfer", "read", "memcpy", 2, 8, 8, none, true);
+    EXPECT_EQ(made.median_us, 0);
+    EXPECT_EQ(made.gb_per_s, 0);
+    EXPECT_EQ(made.repetitions, 0U);
+}
+
+TEST(BenchReport, JsonHoldsEveryFieldAndSurvivesQuotes) {
+    Report report = report_of({row("read", "one\"copy\n", 2, 4096, 1.5)});
+    report.verdicts.push_back({"a \"claim\"", 1.25, 0.95, true});
+    report.notes.emplace_back("C:\\no\ttabs");
+    const auto json = nlohmann::json::parse(to_json(report));
+    const auto& machine = json.at("machine");
+    for (const char* field : {"cpu", "cores", "caches", "kernel", "libraries"}) {
+        EXPECT_TRUE(machine.contains(field)) << field;
+    }
+    EXPECT_GE(machine.at("cores").get<int>(), 1);
+    EXPECT_TRUE(machine.at("libraries").contains("onecopy"));
+    ASSERT_EQ(json.at("rows").size(), 1U);
+    const auto& got = json.at("rows")[0];
+    EXPECT_EQ(got.size(), 11U);
+    EXPECT_EQ(got.at("bench"), "transfer");
+    EXPECT_EQ(got.at("work"), "read");
+    EXPECT_EQ(got.at("way"), "one\"copy\n");
+    EXPECT_EQ(got.at("ranks"), 2);
+    EXPECT_EQ(got.at("bytes"), 4096);
+    EXPECT_EQ(got.at("median_us"), 1.5);
+    EXPECT_EQ(got.at("p10_us"), 1.5);
+    EXPECT_EQ(got.at("p90_us"), 1.5);
+    EXPECT_EQ(got.at("gb_per_s"), 1.0);
+    EXPECT_EQ(got.at("repetitions"), 3);
+    EXPECT_EQ(got.at("verified"), true);
+    EXPECT_EQ(json.at("verdicts")[0].at("name"), "a \"claim\"");
+    EXPECT_EQ(json.at("verdicts")[0].at("value"), 1.25);
+    EXPECT_EQ(json.at("verdicts")[0].at("limit"), 0.95);
+    EXPECT_EQ(json.at("verdicts")[0].at("ok"), true);
+    EXPECT_EQ(json.at("notes")[0], "C:\\no\ttabs");
+}
+
+TEST(BenchReport, AnEmptyReportIsJsonToo) {
+    const auto json = nlohmann::json::parse(to_json(Report{}));
+    EXPECT_TRUE(json.at("rows").empty());
+    EXPECT_TRUE(json.at("verdicts").empty());
+}
+
+TEST(BenchReport, TheTableShowsTheSpeedAsAMultipleOfTheBaselineAndMarksWrongBytes) {
+    std::vector<Row> rows = {row("read", "memcpy", 2, 8192, 1.0),
+                             row("read", "slow", 2, 8192, 4.0)};
+    rows[1].verified = false;
+    const std::string text =
+        printed([&](std::FILE* out) { print_rows(out, "a heading", rows, "memcpy"); });
+    EXPECT_NE(text.find("a heading"), std::string::npos);
+    EXPECT_NE(text.find("8 KiB"), std::string::npos);
+    EXPECT_NE(text.find("0.25"), std::string::npos);
+    EXPECT_NE(text.find("WRONG BYTES"), std::string::npos);
+}
+
+TEST(BenchReport, WrongBytesEndInAFailureAfterTheFilesWereWritten) {
+    const Directory directory;
+    ReportFiles files;
+    files.json = directory.file("out.json");
+    Report report = report_of({row("read", "memcpy", 2, 8, 1), row("read", "bad", 2, 4096, 1)});
+    report.rows[1].verified = false;
+    std::string line;
+    printed([&](std::FILE* out) {
+        line = line_of<Failure>([&] { finish_report(out, "bench transfer", report, files); });
+    });
+    EXPECT_NE(line.find("read of 4 KiB by bad"), std::string::npos) << line;
+    const auto json = nlohmann::json::parse(content(files.json));
+    EXPECT_EQ(json.at("rows")[1].at("verified"), false);
+}
+
+TEST(BenchReport, AFileThatCannotBeWrittenIsToldBeforeTheMeasurement) {
+    const Directory directory;
+    ReportFiles files;
+    files.json = directory.file("absent/out.json");
+    const std::string line = line_of<WrongInput>([&] { files.check("bench transfer"); });
+    EXPECT_NE(line.find("--json"), std::string::npos) << line;
+    EXPECT_NE(line.find("No such file"), std::string::npos) << line;
+}
+
+TEST(BenchReport, TheCheckLeavesNoFileBehindAndKeepsOldOnes) {
+    const Directory directory;
+    ReportFiles files;
+    files.json = directory.file("new.json");
+    files.check("bench transfer");
+    EXPECT_FALSE(fs::exists(files.json));
+    files.json = directory.file("old.json");
+    std::ofstream(files.json) << "last year's figures";
+    files.check("bench transfer");
+    EXPECT_EQ(content(files.json), "last year's figures");
+}
+
+TEST(BenchReport, APlotWithoutGnuplotIsOneLineThatNamesIt) {
+    const Directory empty;
+    const std::string path = ::getenv("PATH");
+    ::setenv("PATH", empty.file("").c_str(), 1);
+    ReportFiles files;
+    files.plot = empty.file("out.svg");
+    const std::string line = line_of<WrongInput>([&] { files.check("bench transfer"); });
+    ::setenv("PATH", path.c_str(), 1);
+    EXPECT_NE(line.find("gnuplot is not installed"), std::string::npos) << line;
+    EXPECT_EQ(line.find('\n'), std::string::npos);
+}
+
+TEST(BenchPlot, DrawsEveryWayOfEveryWorkIntoAnSvgFile) {
+    if (!gnuplot_found()) GTEST_SKIP() << "gnuplot is not installed";
+    const Directory directory;
+    const Report report =
+        report_of({row("read", "memcpy", 2, 8, 0.1), row("read", "onecopy", 2, 8, 1),
+                   row("read", "memcpy", 2, 65536, 1), row("read", "onecopy", 2, 65536, 5),
+                   row("incast", "it's", 3, 8, 1), row("incast", "it's", 9, 8, 2)});
+    write_plot("bench transfer", directory.file("it's.svg"), report);
+    const std::string svg = content(directory.file("it's.svg"));
+    for (const char* part : {"<svg", "memcpy", "onecopy", "read, 2 processes",
+                             "incast, 9 processes", "32 KiB", "</svg>"}) {
+        EXPECT_NE(svg.find(part), std::string::npos) << part;
+    }
+    EXPECT_EQ(svg.find("incast, 3 processes"), std::string::npos);
+}
+
+TEST(BenchPlot, AFileThatGnuplotCannotWriteIsAFailure) {
+    if (!gnuplot_found()) GTEST_SKIP() << "gnuplot is not installed";
+    const Directory directory;
+    const Report report = report_of({row("read", "memcpy", 2, 8, 0.1)});
+    const std::string line = line_of<Failure>(
+        [&] { write_plot("bench transfer", directory.file("absent/out.svg"), report); });
+    EXPECT_NE(line.find("gnuplot did not draw it"), std::string::npos) << line;
+}
+
+TEST(BenchOptions, SizesAreReadWithUnitsSortedAndOnce) {
+    const auto sizes = parse_sizes("bench", "4K,8,1MiB,4KiB,64B", std::uint64_t{1} << 30);
+    EXPECT_EQ(sizes, (std::vector<std::uint64_t>{8, 64, 4096, 1U << 20}));
+}
+
+class BadSizes : public testing::TestWithParam<std::string> {};
+
+TEST_P(BadSizes, AreRefusedInOneLineThatQuotesThem) {
+    const std::string line =
+        line_of<WrongInput>([] { parse_sizes("bench transfer", GetParam(), 1U << 30); });
+    EXPECT_NE(line.find(GetParam()), std::string::npos) << line;
+    EXPECT_EQ(line.find('\n'), std::string::npos);
+}
+
+INSTANTIATE_TEST_SUITE_P(BenchOptions, BadSizes,
+                         testing::Values<std::string>("", "0", "-8", "8,", "4X", "4KK", "2G", "1e3",
+                                                      " 8", "99999999999999999999",
+                                                      "18446744073709551615K", "8 K"));
+
+TEST(BenchOptions, NamesComeInTheOrderOfMeasurementAndUnknownOnesAreRefused) {
+    constexpr std::array<std::string_view, 3> known = {"read", "write", "reduce"};
+    EXPECT_EQ(parse_names("bench", "--works", "reduce,read,read", known),
+              (std::vector<std::string>{"read", "reduce"}));
+    const std::string line =
+        line_of<WrongInput>([&] { parse_names("bench", "--works", "read,rad", known); });
+    EXPECT_NE(line.find("'rad' is unknown; choose from read,write,reduce"), std::string::npos)
+        << line;
+}
+
+TEST(BenchOptions, BytesArePrintedAsPeopleSayThem) {
+    EXPECT_EQ(human_bytes(8), "8 B");
+    EXPECT_EQ(human_bytes(1024), "1 KiB");
+    EXPECT_EQ(human_bytes(1536), "1.5 KiB");
+    EXPECT_EQ(human_bytes(std::uint64_t{3} << 30), "3 GiB");
+}
+
+TEST(BenchJudge, AReadIsHeldAgainstTheBareCallFromFourKibibytesOn) {
+    const std::vector<Row> rows = {
+        row("read", "process_vm", 2, 8, 1),       row("read", "onecopy", 2, 8, 9),
+        row("read", "process_vm", 2, 4096, 84),   row("read", "onecopy", 2, 4096, 100),
+        row("read", "process_vm", 2, 65536, 95),  row("read", "onecopy", 2, 65536, 100),
+        row("read", "process_vm", 2, 262144, 96), row("read", "onecopy", 2, 262144, 100)};
+    const std::vector<Verdict> verdicts = judge_transfer(rows);
+    ASSERT_EQ(verdicts.size(), 3U);
+    EXPECT_EQ(verdicts[0].limit, 0.85);
+    EXPECT_FALSE(verdicts[0].ok);
+    EXPECT_EQ(verdicts[1].limit, 0.95);
+    EXPECT_TRUE(verdicts[1].ok);
+    EXPECT_EQ(verdicts[2].limit, 0.97);
+    EXPECT_FALSE(verdicts[2].ok);
+}
+
+TEST(BenchJudge, AFusedReductionMayNeverLoseAndMustWinOnceTheBufferLeavesTheCache) {
+    const std::vector<Row> rows = {row("reduce", "process_vm_then_op", 2, 8, 94),
+                                   row("reduce", "onecopy", 2, 8, 100),
+                                   row("reduce", "process_vm_then_op", 2, 8U << 20, 120),
+                                   row("reduce", "onecopy", 2, 8U << 20, 100)};
+    const std::vector<Verdict> verdicts = judge_transfer(rows);
+    ASSERT_EQ(verdicts.size(), 2U);
+    EXPECT_FALSE(verdicts[0].ok);
+    EXPECT_EQ(verdicts[1].limit, 1.15);
+    EXPECT_TRUE(verdicts[1].ok);
+    EXPECT_DOUBLE_EQ(verdicts[1].value, 1.2);
+}
+
+TEST(BenchJudge, WritersWorkAtOnceIfTheyBeatTheirOwnTurnsHalfWayToTheCores) {
+    const Verdict slow =
+        judge_incast(row("incast", "pipe", 9, 65536, 100), row("incast", "pipe", 9, 65536, 149), 2);
+    EXPECT_EQ(slow.limit, 1.5);
+    EXPECT_FALSE(slow.ok);
+    const Verdict fast = judge_incast(row("incast", "pipe", 3, 65536, 100),
+                                      row("incast", "pipe", 3, 65536, 151), 64);
+    EXPECT_EQ(fast.limit, 1.5);  // two writers use two cores of them
+    EXPECT_TRUE(fast.ok);
+}
+
+}  // namespace
+}  // namespace onecopy::cli

@@ -1,0 +1,203 @@
+#include "cli/bench_transfer.hpp"
+
+#include <gtest/gtest.h>
+#include <sched.h>
+#include <sys/syscall.h>
+
+#include <algorithm>
+#include <array>
+#include <cerrno>
+#include <cstdio>
+#include <ostream>
+#include <string>
+#include <vector>
+
+#include "cli/bench_timing.hpp"
+#include "cli/commands.hpp"
+#include "cli/errors.hpp"
+#include "support/child.hpp"
+#include "support/rights.hpp"
+
+namespace onecopy::cli {
+namespace {
+
+/// A few messages of every kind.
+TransferBench small(std::vector<std::string> works = {"read", "write", "reduce", "incast"}) {
+    TransferBench bench;
+    bench.works = std::move(works);
+    bench.ways.assign(way_names().begin(), way_names().end());
+    bench.sizes = {8, 4096};
+    bench.repetitions = 3;
+    return bench;
+}
+
+Report run(const TransferBench& bench) {
+    std::FILE* nowhere = std::fopen("/dev/null", "we");
+    Report report = run_transfer_bench(bench, nowhere);
+    std::fclose(nowhere);
+    return report;
+}
+
+TEST(BenchTransfer, MeasuresAndVerifiesEveryWayInEveryWork) {
+    const TransferBench bench = small();
+    const Report report = run(bench);
+    std::size_t expected = 0;
+    for (const std::string& work : bench.works) {
+        for (const std::string& way : bench.ways) {
+            if (!does(way, work_named(work))) continue;
+            for (const int ranks : work == "incast" ? std::vector{2, 3, 5, 9} : std::vector{2}) {
+                for (const std::uint64_t bytes : bench.sizes) {
+                    ++expected;
+                    const Row* row = find_row(report.rows, work, way, ranks, bytes);
+                    ASSERT_NE(row, nullptr) << work << ' ' << way << ' ' << ranks << ' ' << bytes;
+                    EXPECT_EQ(row->bench, "transfer");
+                    EXPECT_EQ(row->repetitions, 3U);
+                    EXPECT_TRUE(row->verified) << work << ' ' << way << ' ' << ranks;
+                    EXPECT_GE(row->median_us, 0);
+                    EXPECT_LE(row->p10_us, row->median_us);
+                    EXPECT_LE(row->median_us, row->p90_us);
+                }
+            }
+        }
+    }
+    EXPECT_EQ(report.rows.size(), expected);
+}
+
+TEST(BenchTransfer, AnOddNumberOfBytesLargerThanTheRingArrivesToTheLastOne) {
+    TransferBench bench = small({"read", "write", "incast"});
+    bench.sizes = {1, 5 * Ring::slot_bytes * Ring::slots + 4097};
+    bench.repetitions = 2;
+    for (const Row& row : run(bench).rows) EXPECT_TRUE(row.verified) << row.work << ' ' << row.way;
+}
+
+TEST(BenchTransfer, AWrongByteIsNoticedInItsWayAndInNoOther) {
+    for (const char* corrupt : {"process_vm", "onecopy", "double_copy"}) {
+        TransferBench bench = small();
+        bench.corrupt = corrupt;
+        for (const Row& row : run(bench).rows) {
+            EXPECT_EQ(row.verified, row.way != corrupt) << row.work << ' ' << row.way;
+        }
+    }
+}
+
+TEST(BenchTransfer, AWayThatIsRefusedIsLeftOutWithItsReason) {
+    struct Outcome {
+        bool refused_rows;
+        bool other_rows;
+        bool note;
+    };
+    const auto outcome = test::forked([] {
+        const std::array refusals = {test::Refusal{SYS_process_vm_readv, EPERM},
+                                     test::Refusal{SYS_vmsplice, ENOSYS}};
+        Outcome seen{};
+        if (test::refuse(refusals) != 0) return seen;
+        const Report report = run(small({"read"}));
+        for (const Row& row : report.rows) {
+            const bool refused = row.way == "process_vm" || row.way == "vmsplice";
+            (refused ? seen.refused_rows : seen.other_rows) = true;
+        }
+        const auto names = [&](const char* words) {
+            return std::any_of(report.notes.begin(), report.notes.end(), [&](const auto& note) {
+                return note.find(words) != std::string::npos;
+            });
+        };
+        seen.note = names("read: process_vm is left out") && names("Operation not permitted") &&
+                    names("read: vmsplice is left out") && names("Function not implemented");
+        return seen;
+    });
+    EXPECT_FALSE(outcome.refused_rows);
+    EXPECT_TRUE(outcome.other_rows);
+    EXPECT_TRUE(outcome.note);
+}
+
+TEST(BenchTransfer, OnOneCoreEverythingStillArrives) {
+    const auto all_right = test::forked([] {
+        bind_to_cpu(usable_cpus().front());
+        TransferBench bench = small();
+        bench.sizes = {8, 1U << 18};
+        const Report report = run(bench);
+        return !report.rows.empty() && report.verdicts.empty() &&
+               std::all_of(report.rows.begin(), report.rows.end(),
+                           [](const Row& row) { return row.verified; });
+    });
+    EXPECT_TRUE(all_right);
+}
+
+TEST(BenchTransfer, AnIncastBeyondItsMemoryIsLeftOutWithANote) {
+    TransferBench bench = small({"incast"});
+    bench.ways = {"memcpy"};
+    bench.sizes = {incast_bytes / 2};
+    bench.repetitions = 1;
+    const Report report = run(bench);
+    ASSERT_EQ(report.rows.size(), 2U);
+    EXPECT_EQ(report.rows[0].ranks, 2);
+    EXPECT_EQ(report.rows[1].ranks, 3);
+    EXPECT_TRUE(std::any_of(report.notes.begin(), report.notes.end(), [](const auto& note) {
+        return note.find("incast of 8 senders is left out above 8 MiB each") != std::string::npos;
+    }));
+}
+
+TEST(BenchTransfer, AnIncastIsJudgedAtTheLargestSizeThatCachesHold) {
+    TransferBench bench = small({"incast"});
+    bench.ways = {"process_vm"};
+    bench.sizes = {4096, 65536, 131072, 524288};
+    const Report report = run(bench);
+    if (report.machine.cores < 2) GTEST_SKIP() << "one core";
+    ASSERT_EQ(report.verdicts.size(), 3U);
+    for (const Verdict& verdict : report.verdicts) {
+        EXPECT_NE(verdict.name.find("128 KiB"), std::string::npos) << verdict.name;
+        EXPECT_GT(verdict.value, 0);
+    }
+}
+
+/// What the command line answers: the one line of WrongInput, or "" if it was accepted.
+std::string refusal_of(const std::string& arguments) {
+    CLI::App app;
+    int exit_status = 0;
+    add_bench_command(app, exit_status);
+    try {
+        app.parse(arguments);
+    } catch (const WrongInput& error) {
+        return error.what();
+    } catch (const CLI::ParseError& error) {
+        return error.what();
+    }
+    return {};
+}
+
+struct BadLine {
+    const char* arguments;
+    const char* says;
+
+    friend std::ostream& operator<<(std::ostream& out, const BadLine& line) {
+        return out << line.arguments;  // the test's name
+    }
+};
+
+class BadArguments : public testing::TestWithParam<BadLine> {};
+
+TEST_P(BadArguments, AreRefusedInOneLine) {
+    const std::string line = refusal_of(GetParam().arguments);
+    EXPECT_NE(line.find(GetParam().says), std::string::npos) << line;
+    EXPECT_EQ(line.find('\n'), std::string::npos) << line;
+}
+
+INSTANTIATE_TEST_SUITE_P(
+    BenchTransfer, BadArguments,
+    testing::Values(
+        BadLine{"bench", "no bench is named"}, BadLine{"bench tarnsfer", "bench tarnsfer: no such"},
+        BadLine{"bench transfer --work read", "--work was not expected"},
+        BadLine{"bench transfer read", "read was not expected"},
+        BadLine{"bench transfer --works reed", "'reed' is unknown; choose from read,write"},
+        BadLine{"bench transfer --ways magic", "'magic' is unknown; choose from memcpy"},
+        BadLine{"bench transfer --sizes 8,x", "'x' is no size"},
+        BadLine{"bench transfer --sizes 2G", "between 1 and 1 GiB"},
+        BadLine{"bench transfer --repetitions 3x", "--repetitions 3x"},
+        BadLine{"bench transfer --repetitions=-1", "--repetitions -1"},
+        BadLine{"bench transfer --repetitions 100001", "--repetitions 100001"},
+        BadLine{"bench transfer --works reduce --sizes 12", "12 bytes are no whole number"},
+        BadLine{"bench transfer --works reduce --ways vmsplice", "none of them does reduce"},
+        BadLine{"bench transfer --works read --sizes 8 --json /proc/absent/x.json", "--json"}));
+
+}  // namespace
+}  // namespace onecopy::cli
