@@ -4,6 +4,7 @@
 //
 //   onecopy-mpi-driver WORK REPETITIONS BYTES...     WORK: allreduce, reduce
 //
+// Sizes above 1 MiB are repeated less often, in proportion, but 7 times at least.
 // Each repetition: every rank writes its source anew, a barrier, the operation between two readings
 // of the clock, and the result is checked element by element. A sample is the slowest rank's time.
 // Rank 0 prints a line a size: "BYTES VERIFIED SAMPLE..." (microseconds; VERIFIED 0 or 1).
@@ -57,13 +58,20 @@ double time_one(const Run& run, int repetition, std::vector<double>& source,
     return (end - start) * 1e6;
 }
 
+int repetitions_of(const Run& run, std::size_t bytes) {
+    constexpr std::size_t full = 1 << 20;
+    if (bytes <= full) return run.repetitions;
+    return std::max(7, static_cast<int>(static_cast<std::size_t>(run.repetitions) * full / bytes));
+}
+
 void measure(const Run& run, std::size_t bytes) {
     constexpr int warm_up = 3;
+    const int repetitions = repetitions_of(run, bytes);
     std::vector<double> source(bytes / sizeof(double));
     std::vector<double> result(source.size());
     std::vector<double> samples;
     bool verified = true;
-    for (int i = -warm_up; i < run.repetitions; ++i) {
+    for (int i = -warm_up; i < repetitions; ++i) {
         const double time = time_one(run, i + warm_up, source, result, verified);
         if (i >= 0) samples.push_back(time);
     }

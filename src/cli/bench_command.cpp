@@ -8,6 +8,7 @@
 #include <string>
 #include <vector>
 
+#include "cli/bench_mpi.hpp"
 #include "cli/bench_options.hpp"
 #include "cli/bench_transfer.hpp"
 #include "cli/commands.hpp"
@@ -157,6 +158,7 @@ void add_bench_command(CLI::App& app, int& exit_status) {
                                            rest.front()));
     });
     add_bench_transfer(bench, exit_status);
+    add_bench_mpi(bench, exit_status);
 }
 
 }  // namespace onecopy::cli

@@ -1,5 +1,6 @@
 #include "cli/mpi_launch.hpp"
 
+#include <fcntl.h>
 #include <fmt/format.h>
 #include <spawn.h>
 #include <sys/wait.h>
@@ -14,6 +15,7 @@
 #include <filesystem>
 
 #include "cli/errors.hpp"
+#include "os/fd.hpp"
 
 extern char** environ;
 
@@ -58,7 +60,8 @@ private:
     std::array<struct sigaction, numbers.size()> before_{};
 };
 
-pid_t spawn(const std::vector<std::string>& command) {
+/// `output`: what becomes its standard output, -1 for ours.
+pid_t spawn(const std::vector<std::string>& command, int output = -1) {
     std::vector<char*> arguments;
     for (const std::string& word : command) arguments.push_back(const_cast<char*>(word.c_str()));
     arguments.push_back(nullptr);
@@ -69,15 +72,27 @@ pid_t spawn(const std::vector<std::string>& command) {
     for (const int number : SignalsForTheProgram::numbers) ::sigaddset(&to_default, number);
     ::posix_spawnattr_setsigdefault(&attributes, &to_default);
     ::posix_spawnattr_setflags(&attributes, POSIX_SPAWN_SETSIGDEF);
+    posix_spawn_file_actions_t files;
+    ::posix_spawn_file_actions_init(&files);
+    if (output >= 0) ::posix_spawn_file_actions_adddup2(&files, output, STDOUT_FILENO);
     pid_t pid = 0;
-    const int error = ::posix_spawnp(&pid, command.front().c_str(), nullptr, &attributes,
+    const int error = ::posix_spawnp(&pid, command.front().c_str(), &files, &attributes,
                                      arguments.data(), environ);
     ::posix_spawnattr_destroy(&attributes);
+    ::posix_spawn_file_actions_destroy(&files);
     if (error != 0) {
         throw WrongInput(fmt::format("mpi: start {}: {}; give a program that can be run",
                                      command.front(), std::strerror(error)));
     }
     return pid;
+}
+
+/// Waits for the end of it.
+int status_of(pid_t pid) {
+    int status = 0;
+    while (::waitpid(pid, &status, 0) < 0 && errno == EINTR) {
+    }
+    return WIFSIGNALED(status) ? signal_status + WTERMSIG(status) : WEXITSTATUS(status);
 }
 
 }  // namespace
@@ -122,10 +137,28 @@ int launch(const MpiLaunch& launch) {
     const SignalsForTheProgram signals;
     const pid_t pid = spawn(launch.command);
     child.store(pid);
-    int status = 0;
-    while (::waitpid(pid, &status, 0) < 0 && errno == EINTR) {
+    return status_of(pid);
+}
+
+int launch_and_read(const std::vector<std::string>& command, std::string& output) {
+    std::array<int, 2> ends{};
+    if (::pipe2(ends.data(), O_CLOEXEC) != 0) {
+        throw Failure(fmt::format("mpi: start {}: {}", command.front(), std::strerror(errno)));
     }
-    return WIFSIGNALED(status) ? signal_status + WTERMSIG(status) : WEXITSTATUS(status);
+    const os::Fd read_end(ends[0]);
+    os::Fd write_end(ends[1]);
+    const SignalsForTheProgram signals;
+    const pid_t pid = spawn(command, write_end.get());
+    child.store(pid);
+    write_end = os::Fd();
+    std::array<char, 4096> piece{};
+    for (;;) {
+        const ssize_t got = ::read(read_end.get(), piece.data(), piece.size());
+        if (got < 0 && errno == EINTR) continue;
+        if (got <= 0) break;
+        output.append(piece.data(), static_cast<std::size_t>(got));
+    }
+    return status_of(pid);
 }
 
 ReportDirectory::ReportDirectory() {

@@ -24,6 +24,10 @@ std::string preload_of(const std::string& library, const char* preloaded);
 /// started.
 int launch(const MpiLaunch& launch);
 
+/// Runs a command to its end and puts its standard output into `output`; status as launch().
+/// Throws WrongInput if it cannot be started.
+int launch_and_read(const std::vector<std::string>& command, std::string& output);
+
 /// A directory of our own, removed with all that is in it.
 class ReportDirectory {
 public:
