@@ -212,7 +212,7 @@ Facts gather_facts(bool with_child) {
     Facts facts;
     facts.kernel = gather_kernel();
     facts.caller = gather_caller(with_child);
-    facts.kernel.features = try_features();
+    if (with_child) facts.kernel.features = try_features();
     return facts;
 }
 

@@ -6,8 +6,9 @@
 
 namespace onecopy::cli {
 
-/// What can be known of kernel and caller without a target. `with_child` also tries every way on
-/// a child of this process with bytes really moved (the child is reaped before the return).
+/// What can be known of kernel and caller without a target. `with_child` also tries the features of
+/// the kernel, and every way on a child of this process with bytes really moved (all children are
+/// reaped before the return); for the reason of a refusal that is not needed.
 Facts gather_facts(bool with_child);
 
 /// The same about `pid`. Nothing in the target changes: rights are asked for, no byte is moved.

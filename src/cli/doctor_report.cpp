@@ -16,7 +16,7 @@ constexpr std::array<std::string_view, way_count> way_descriptions{
     "system call: copies to there in one step",
     "file: copies from there in two steps",
     "file: copies to there in two steps; cannot hit a recycled process number",
-    "file: also into read-only pages, as debuggers do; onecopy refuses to",
+    "file: also into read-only pages, as debuggers do; onecopy never does",
     "a handle on a process that cannot be recycled",
     "takes a descriptor out of another process",
     "memory that the other process hands out (inherited, SCM_RIGHTS)",

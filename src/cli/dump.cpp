@@ -78,7 +78,7 @@ CoreProcess describe(int pid, const std::vector<os::Region>& regions) {
     return core;
 }
 
-CoreSegment segment_of(const os::Region& region, Run run) {
+CoreSegment segment_of(const os::Region& region, PageRun run) {
     return {run.begin, run.bytes(), region.readable, region.writable, region.executable, 0};
 }
 
@@ -93,7 +93,7 @@ public:
           page_(static_cast<std::uint64_t>(::sysconf(_SC_PAGESIZE))),
           chunk_(chunk_bytes) {}
 
-    void copy(Run run, std::uint64_t file_offset) {
+    void copy(PageRun run, std::uint64_t file_offset) {
         for (std::uint64_t at = run.begin; at < run.end;) {
             if (InterruptGuard::interrupted()) {
                 throw Failure(
@@ -111,6 +111,12 @@ public:
             if (moved.error) at = skip_page(at, run.end, moved.error);
             progress_.update(result_.read_bytes + result_.unreadable_bytes);
         }
+    }
+
+    void stop_if_interrupted() const {
+        if (!InterruptGuard::interrupted()) return;
+        throw Failure(fmt::format("{}: interrupted after {}; no file was left, start it again",
+                                  asked_, bytes_text(result_.read_bytes)));
     }
 
     [[nodiscard]] const DumpResult& result() const noexcept { return result_; }
@@ -141,7 +147,7 @@ private:
 
 void add_region(DumpPlan& plan, const os::Region& region, const PagePlan& pages) {
     std::uint64_t planned = 0;
-    for (const Run& run : pages.runs) planned += run.bytes();
+    for (const PageRun& run : pages.runs) planned += run.bytes();
     plan.runs.insert(plan.runs.end(), pages.runs.begin(), pages.runs.end());
     plan.runs_bytes += planned;
     plan.unknown_bytes += pages.unknown_bytes;
@@ -150,7 +156,7 @@ void add_region(DumpPlan& plan, const os::Region& region, const PagePlan& pages)
         plan.segments.push_back(segment_of(region, {region.begin, region.end}));
         return;
     }
-    for (const Run& run : joined(pages.runs, segment_gap)) {
+    for (const PageRun& run : joined(pages.runs, segment_gap)) {
         plan.segments.push_back(segment_of(region, run));
     }
 }
@@ -196,10 +202,11 @@ DumpResult write_dump(const std::string& asked, const Process& process, const st
     Progress progress(fmt::format("dump {}", process.pid()), plan.runs_bytes);
     Copier copier(asked, process, file, progress);
     auto segment = plan.segments.begin();
-    for (const Run& run : plan.runs) {
+    for (const PageRun& run : plan.runs) {
         while (run.begin >= segment->address + segment->bytes) ++segment;
         copier.copy(run, segment->file_offset + (run.begin - segment->address));
     }
+    copier.stop_if_interrupted();
     progress.clear();
     file.keep();
     return copier.result();

@@ -20,7 +20,7 @@ struct LeftOut {
 /// What goes into the file, before a byte was read.
 struct DumpPlan {
     std::vector<CoreSegment> segments;
-    std::vector<Run> runs;  ///< what is read; each lies within one segment
+    std::vector<PageRun> runs;  ///< what is read; each lies within one segment
     std::vector<LeftOut> left_out;
     std::uint64_t runs_bytes = 0;
     std::uint64_t untouched_bytes = 0;  ///< zeros that need not be read

@@ -48,8 +48,9 @@ Fd open_mapped_file(const std::string& proc, const os::Region& region) {
 }
 
 /// The parts of the mapping behind which its file has data.
-std::optional<std::vector<Run>> data_runs(int file, const os::Region& region, std::uint64_t page) {
-    std::vector<Run> runs;
+std::optional<std::vector<PageRun>> data_runs(int file, const os::Region& region,
+                                              std::uint64_t page) {
+    std::vector<PageRun> runs;
     const std::uint64_t end = region.offset + region.bytes();
     for (std::uint64_t at = region.offset; at < end;) {
         const off_t data = ::lseek(file, static_cast<off_t>(at), SEEK_DATA);
@@ -71,17 +72,17 @@ std::optional<std::vector<Run>> data_runs(int file, const os::Region& region, st
 
 }  // namespace
 
-std::vector<Run> merged(const std::vector<Run>& a, const std::vector<Run>& b) {
-    std::vector<Run> all(a);
+std::vector<PageRun> merged(const std::vector<PageRun>& a, const std::vector<PageRun>& b) {
+    std::vector<PageRun> all(a);
     all.insert(all.end(), b.begin(), b.end());
     std::sort(all.begin(), all.end(),
-              [](const Run& one, const Run& other) { return one.begin < other.begin; });
+              [](const PageRun& one, const PageRun& other) { return one.begin < other.begin; });
     return joined(all, 1);
 }
 
-std::vector<Run> joined(const std::vector<Run>& runs, std::uint64_t gap) {
-    std::vector<Run> out;
-    for (const Run& run : runs) {
+std::vector<PageRun> joined(const std::vector<PageRun>& runs, std::uint64_t gap) {
+    std::vector<PageRun> out;
+    for (const PageRun& run : runs) {
         if (!out.empty() && run.begin < out.back().end + gap) {
             out.back().end = std::max(out.back().end, run.end);
         } else {
@@ -98,9 +99,11 @@ PagePlan plan_pages(const std::string& proc_directory, const os::Region& region,
     const bool anonymous = region.inode == 0;
     // A page of an ordinary file that is not in the page table is in the file all the same. Where
     // the kernel tells nothing, reading an anonymous page that nobody touched is harmless.
-    if (everything || !(shared_memory || anonymous)) return all;
+    // Under userfaultfd an untouched page is what its server will make of it.
+    const bool served = region.uffd_missing || region.uffd_minor;
+    if (served || (!anonymous && (everything || !shared_memory))) return all;
 
-    std::vector<Run> present;
+    std::vector<PageRun> present;
     const bool known = page_map.for_each_present(region.begin, region.end,
                                                  [&](std::uint64_t begin, std::uint64_t end) {
                                                      present.push_back({begin, end});
@@ -116,7 +119,7 @@ PagePlan plan_pages(const std::string& proc_directory, const os::Region& region,
         }
     }
     PagePlan plan{joined(present, 1), region.bytes()};
-    for (const Run& run : plan.runs) plan.unknown_bytes -= run.bytes();
+    for (const PageRun& run : plan.runs) plan.unknown_bytes -= run.bytes();
     return plan;
 }
 

@@ -13,30 +13,30 @@
 namespace onecopy::cli {
 
 /// Addresses [begin, end), page-aligned.
-struct Run {
+struct PageRun {
     std::uint64_t begin = 0;
     std::uint64_t end = 0;
 
     [[nodiscard]] std::uint64_t bytes() const noexcept { return end - begin; }
-    bool operator==(const Run&) const = default;
+    bool operator==(const PageRun&) const = default;
 };
 
 /// What to read of a region; the rest of it reads as zeros.
 struct PagePlan {
-    std::vector<Run> runs;  ///< ascending, disjoint
+    std::vector<PageRun> runs;  ///< ascending, disjoint
     /// Bytes of shared memory that this process has not touched. Others may have, but that cannot
     /// be found out without the right to open the memory itself, so they are not read.
     std::uint64_t unknown_bytes = 0;
 };
 
 /// The union of two ascending lists of runs.
-std::vector<Run> merged(const std::vector<Run>& a, const std::vector<Run>& b);
+std::vector<PageRun> merged(const std::vector<PageRun>& a, const std::vector<PageRun>& b);
 
 /// Joins neighbours that are less than `gap` bytes apart: fewer, longer runs.
-std::vector<Run> joined(const std::vector<Run>& runs, std::uint64_t gap);
+std::vector<PageRun> joined(const std::vector<PageRun>& runs, std::uint64_t gap);
 
-/// Plans the pages of `region` of the process behind `proc_directory`. With `everything` all of it
-/// is read, whatever that allocates in the target.
+/// Plans the pages of `region` of the process behind `proc_directory`. With `everything`
+/// shared memory is read whole, whatever that allocates in the target.
 PagePlan plan_pages(const std::string& proc_directory, const os::Region& region,
                     const std::vector<os::Mount>& mounts, os::PageMap& page_map, bool everything);
 

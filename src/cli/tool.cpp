@@ -2,9 +2,14 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <cstdio>
 #include <exception>
+#include <new>
+#include <numeric>
 #include <string_view>
+#include <utility>
+#include <vector>
 
 #include "cli/errors.hpp"
 
@@ -37,20 +42,52 @@ std::string first_line(std::string text) {
     return text;
 }
 
+/// How many letters must be changed, added or left out to make one word of the other.
+std::size_t letters_apart(std::string_view a, std::string_view b) {
+    std::vector<std::size_t> row(b.size() + 1);
+    std::iota(row.begin(), row.end(), std::size_t{0});
+    for (std::size_t i = 0; i < a.size(); ++i) {
+        std::size_t diagonal = std::exchange(row[0], i + 1);
+        for (std::size_t j = 0; j < b.size(); ++j) {
+            const std::size_t changed = diagonal + (a[i] == b[j] ? 0 : 1);
+            diagonal = row[j + 1];
+            row[j + 1] = std::min({changed, diagonal + 1, row[j] + 1});
+        }
+    }
+    return row.back();
+}
+
+/// What to do about a word that is no command.
+std::string advice(const CLI::App& app, const std::string& word) {
+    for (const CLI::App* command : app.get_subcommands([](const CLI::App*) { return true; })) {
+        if (letters_apart(word, command->get_name()) <= 2) {
+            return fmt::format("did you mean `onecopy {}`?", command->get_name());
+        }
+    }
+    return "`onecopy --help` lists them";
+}
+
 /// The library's message in our form. Its own ends in a usage text or in hints for programmers.
 std::string explain(const CLI::App& app, const CLI::ParseError& error) {
     const std::string command = asked(app);
+    const std::vector<std::string> outside = app.remaining();
     if (command.empty()) {
-        const std::vector<std::string> rest = app.remaining();
-        if (rest.empty()) return "no command given; `onecopy --help` lists them";
-        const std::string_view kind = rest.front().starts_with('-') ? "option" : "command";
-        return fmt::format("{}: no such {}; `onecopy --help` lists them", rest.front(), kind);
+        if (outside.empty()) return "no command given; `onecopy --help` lists them";
+        const std::string& word = outside.front();
+        if (word.starts_with('-')) {
+            return fmt::format("{}: no such option; `onecopy --help` lists them", word);
+        }
+        return fmt::format("{}: no such command; {}", word, advice(app, word));
     }
     const std::string help = fmt::format("`onecopy {} --help` tells how it is used", command);
     if (dynamic_cast<const CLI::ExtrasError*>(&error) != nullptr) {
         const std::vector<std::string> rest = app.get_subcommand(command)->remaining();
-        const std::string first = rest.empty() ? std::string("an argument") : rest.front();
-        return fmt::format("{}: {} was not expected; {}", command, first, help);
+        if (rest.empty() && !outside.empty()) {
+            return fmt::format("{}: {} was not expected before the command; write it behind it",
+                               command, outside.front());
+        }
+        return fmt::format("{}: {} was not expected; {}", command,
+                           rest.empty() ? "an argument" : rest.front(), help);
     }
     return fmt::format("{}: {}; {}", command, first_line(error.what()), help);
 }
