@@ -113,10 +113,10 @@ int lend_a_page() noexcept {
 
 /// The target of the trial: a child that prepares its memory and then waits to be told to end.
 /// Its messages to us: one byte "ready", with a memfd of its own making attached.
-class Guinea {
+class Subject {
 public:
     /// `shared` is a memfd made before, -1 for none; `use_vmsplice` as the filter permits.
-    Guinea(const Mapping& pages, int shared, bool use_vmsplice) noexcept {
+    Subject(const Mapping& pages, int shared, bool use_vmsplice) noexcept {
         std::array<int, 2> channel{-1, -1};
         std::array<int, 2> pipe{-1, -1};
         if (::socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, channel.data()) != 0 ||
@@ -136,9 +136,9 @@ public:
         }
         channel_end_in_child_ = channel[1];
     }
-    Guinea(const Guinea&) = delete;
-    Guinea& operator=(const Guinea&) = delete;
-    ~Guinea() {
+    Subject(const Subject&) = delete;
+    Subject& operator=(const Subject&) = delete;
+    ~Subject() {
         if (pid_ <= 0) return;
         ::kill(pid_, SIGKILL);
         int status = 0;
@@ -284,7 +284,7 @@ Attempts try_on_own_child(const Attempts& on_itself) {
                         ? ::memfd_create("onecopy-doctor-inherited", MFD_CLOEXEC)
                         : -1);
     if (!pages) return attempts;
-    const Guinea child(pages, shared.get(), on_itself[Way::vmsplice].worked());
+    const Subject child(pages, shared.get(), on_itself[Way::vmsplice].worked());
     if (child.error() != 0) return attempts;
     bool ready = false;
     const Fd sent = child.wait_until_ready(ready);

@@ -31,10 +31,20 @@ constexpr std::string_view tool_footer =
     "\n"
     "Exit status: 0 done; 1 refused or incomplete (one line on stderr says why); 2 wrong input.\n";
 
-/// The command that was being parsed, as the user would type it.
-std::string asked(const CLI::App& app) {
-    const std::vector<CLI::App*> commands = app.get_subcommands();
-    return commands.empty() ? std::string() : commands.front()->get_name();
+/// The command that was being parsed, of those within commands the innermost.
+struct Asked {
+    const CLI::App* command;  ///< the tool itself if none was named
+    std::string name;         ///< as the user typed it, "bench transfer"
+};
+
+Asked asked(const CLI::App& app) {
+    Asked found{&app, {}};
+    for (;;) {
+        const std::vector<CLI::App*> inner = found.command->get_subcommands();
+        if (inner.empty()) return found;
+        found.command = inner.front();
+        found.name += (found.name.empty() ? "" : " ") + found.command->get_name();
+    }
 }
 
 std::string first_line(std::string text) {
@@ -58,38 +68,50 @@ std::size_t letters_apart(std::string_view a, std::string_view b) {
 }
 
 /// What to do about a word that is no command.
-std::string advice(const CLI::App& app, const std::string& word) {
-    for (const CLI::App* command : app.get_subcommands([](const CLI::App*) { return true; })) {
+std::string advice(const Asked& within, const std::string& word, const std::string& help) {
+    const auto all = [](const CLI::App*) { return true; };
+    for (const CLI::App* command : within.command->get_subcommands(all)) {
         if (letters_apart(word, command->get_name()) <= 2) {
-            return fmt::format("did you mean `onecopy {}`?", command->get_name());
+            return fmt::format("did you mean `onecopy {}{}`?",
+                               within.name.empty() ? "" : within.name + " ", command->get_name());
         }
     }
-    return "`onecopy --help` lists them";
+    return help + " lists them";
 }
 
 /// The library's message in our form. Its own ends in a usage text or in hints for programmers.
 std::string explain(const CLI::App& app, const CLI::ParseError& error) {
-    const std::string command = asked(app);
+    const Asked at = asked(app);
+    const std::string prefix = at.name.empty() ? std::string() : at.name + ": ";
+    const std::string help =
+        fmt::format("`onecopy {}--help`", at.name.empty() ? "" : at.name + " ");
+    const std::vector<std::string> rest = at.command->remaining();
+    const std::string first = rest.empty() ? std::string() : rest.front();
+    if (at.command->get_require_subcommand_min() > 0) {  // the list of commands was not left
+        if (first.empty()) return fmt::format("{}no command given; {} lists them", prefix, help);
+        if (first.starts_with('-')) {
+            return fmt::format("{}{}: no such option; {} lists them", prefix, first, help);
+        }
+        return fmt::format("{}{}: no such command; {}", prefix, first, advice(at, first, help));
+    }
+    if (dynamic_cast<const CLI::ExtrasError*>(&error) == nullptr) {
+        return fmt::format("{}{}; {} tells how it is used", prefix, first_line(error.what()), help);
+    }
     const std::vector<std::string> outside = app.remaining();
-    if (command.empty()) {
-        if (outside.empty()) return "no command given; `onecopy --help` lists them";
-        const std::string& word = outside.front();
-        if (word.starts_with('-')) {
-            return fmt::format("{}: no such option; `onecopy --help` lists them", word);
-        }
-        return fmt::format("{}: no such command; {}", word, advice(app, word));
+    if (first.empty() && !outside.empty()) {
+        return fmt::format("{}{} was not expected before the command; write it behind it", prefix,
+                           outside.front());
     }
-    const std::string help = fmt::format("`onecopy {} --help` tells how it is used", command);
-    if (dynamic_cast<const CLI::ExtrasError*>(&error) != nullptr) {
-        const std::vector<std::string> rest = app.get_subcommand(command)->remaining();
-        if (rest.empty() && !outside.empty()) {
-            return fmt::format("{}: {} was not expected before the command; write it behind it",
-                               command, outside.front());
-        }
-        return fmt::format("{}: {} was not expected; {}", command,
-                           rest.empty() ? "an argument" : rest.front(), help);
+    return fmt::format("{}{} was not expected; {} tells how it is used", prefix,
+                       first.empty() ? "an argument" : first, help);
+}
+
+/// All commands in one list, however they were added.
+void group_commands(CLI::App& app) {
+    for (CLI::App* command : app.get_subcommands([](CLI::App*) { return true; })) {
+        command->group("Commands");
+        group_commands(*command);
     }
-    return fmt::format("{}: {}; {}", command, first_line(error.what()), help);
 }
 
 int complain(std::string_view line, int status) {
@@ -125,12 +147,12 @@ void describe_tool(CLI::App& app) {
 CLI::App& add_command(CLI::App& app, const std::string& name, const std::string& summary,
                       const std::string& help) {
     CLI::App& command = *app.add_subcommand(name, summary);
-    command.group("Commands");
     command.footer(help);
     return command;
 }
 
 int run_tool(CLI::App& app, int argc, const char* const* argv, const int& exit_status) {
+    group_commands(app);
     try {
         app.parse(argc, argv);
         return flush_output(exit_status);
@@ -145,9 +167,10 @@ int run_tool(CLI::App& app, int argc, const char* const* argv, const int& exit_s
         std::fflush(stdout);
         return complain(error.what(), status_failed);
     } catch (const std::bad_alloc&) {
-        return complain(asked(app) + ": out of memory; free some and try again", status_failed);
+        return complain(asked(app).name + ": out of memory; free some and try again",
+                        status_failed);
     } catch (const std::exception& error) {
-        return complain(fmt::format("{}: {}", asked(app), error.what()), status_failed);
+        return complain(fmt::format("{}: {}", asked(app).name, error.what()), status_failed);
     }
 }
 
