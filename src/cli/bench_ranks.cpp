@@ -127,6 +127,7 @@ private:
 
 void run_ranks(std::string_view asked, int ranks, std::span<const int> cpus,
                const std::function<void(int)>& body) {
+    std::fflush(nullptr);  // or a rank's exit may print what we had buffered, once more
     Family family(asked);
     for (int rank = 0; rank < ranks; ++rank) family.start(rank, cpus, body);
     family.watch();
