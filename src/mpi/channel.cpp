@@ -87,11 +87,10 @@ const Offer& Channel::offer(int member) const noexcept {
 }
 
 void Channel::announce(std::atomic<std::uint64_t>& word, std::uint64_t value) noexcept {
-    word.store(value, std::memory_order_release);         // (A)
-    std::atomic_thread_fence(std::memory_order_seq_cst);  // (C)
+    word.store(value, std::memory_order_seq_cst);  // (A), (C)
     for (int member = 0; member < size(); ++member) {
         Seat& other = seat(member);
-        if (member != rank_ && other.asleep.load(std::memory_order_relaxed) != 0) ring(other);
+        if (member != rank_ && other.asleep.load(std::memory_order_seq_cst) != 0) ring(other);
     }
 }
 
@@ -116,8 +115,9 @@ std::error_code Channel::await_all(std::atomic<std::uint64_t> Seat::*word, std::
     const int end = only == everybody ? size() : only + 1;
     return wait([&]() noexcept {
         while (next < end) {
-            const bool there = next == rank_ ||
-                               (seat(next).*word).load(std::memory_order_acquire) >= value;  // (A)
+            const bool there =
+                next == rank_ ||
+                (seat(next).*word).load(std::memory_order_seq_cst) >= value;  // (A), (C)
             if (!there) return false;
             ++next;
         }
@@ -171,9 +171,8 @@ std::error_code Channel::wait(const Ready& ready) noexcept {
         }
         if (now - start < yield_for) continue;
 
-        own.asleep.store(1, std::memory_order_relaxed);
-        std::atomic_thread_fence(std::memory_order_seq_cst);  // (C)
-        if (!ready() && own.bell.load(std::memory_order_relaxed) == bell_seen_) {
+        own.asleep.store(1, std::memory_order_seq_cst);  // (C)
+        if (!ready() && own.bell.load(std::memory_order_seq_cst) == bell_seen_) {
             futex_wait(own.bell, bell_seen_, nap);
             nap = std::min(2 * nap, longest_nap);
         }

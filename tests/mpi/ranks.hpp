@@ -6,14 +6,13 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-#include <array>
+#include <algorithm>
 #include <atomic>
 #include <chrono>
 #include <csignal>
 #include <cstddef>
 #include <cstdint>
 #include <cstdlib>
-#include <cstring>
 #include <functional>
 #include <new>
 #include <stdexcept>
@@ -135,7 +134,7 @@ public:
         Board::Note& note = board().notes[rank];
         note.number = number;
         const std::size_t length = std::min(text.size(), sizeof note.text - 1);
-        std::memcpy(note.text, text.data(), length);
+        text.copy(note.text, length);
         note.text[length] = '\0';
     }
     [[nodiscard]] std::int64_t number(int rank) const { return board().notes[rank].number; }

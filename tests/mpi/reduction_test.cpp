@@ -379,7 +379,9 @@ TEST_F(ReductionTest, AChannelThatWasGivenBackServesItsNextUsers) {
     ranks.start([&](int rank) {
         Machine here = machine(memory, ranks, rank, 3);
         Lease lease{0, 0};
-        const auto use = [&](const std::vector<int>& members, int meeting) {
+        const auto use = [&](std::string_view names, int meeting) {
+            std::vector<int> members;
+            for (const char name : names) members.push_back(name - '0');
             const auto at = std::find(members.begin(), members.end(), rank);
             if (at != members.end()) {
                 Reducer reducer(here, lease, members, static_cast<int>(at - members.begin()));
@@ -392,9 +394,9 @@ TEST_F(ReductionTest, AChannelThatWasGivenBackServesItsNextUsers) {
             ranks.meet(meeting);
             if (at == members.end()) lease.base += 10;  // as the store would tell it
         };
-        use({0, 1, 2}, 0);
-        use({2, 0}, 1);
-        use({1, 2, 0}, 2);
+        use("012", 0);
+        use("20", 1);
+        use("120", 2);
     });
     EXPECT_EQ(ranks.finish(), std::vector<int>(3, 0));
 }
