@@ -37,7 +37,7 @@ Process::~Process() = default;
 
 int Process::pid() const noexcept { return target_ ? target_->pid() : -1; }
 
-bool Process::alive() const noexcept { return target_ && !target_->ended(); }
+bool Process::alive() const noexcept { return target_ && !target_->ended_without_watch(); }
 
 bool Process::same_image() const noexcept {
     return alive() && target_->image() != attach::Target::Image::gone;

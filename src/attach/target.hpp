@@ -21,8 +21,9 @@ namespace onecopy::attach {
 ///          ended. As long as it says no, the pid still means this process.
 ///   watch  an epoll that holds the pidfd and nothing else. Asking it costs 0.08 us behind another
 ///          system call where poll(pidfd) costs 0.29: it looks at a ready list, poll at each file.
-///          The kernel fills the list in the very step that makes the pidfd readable. Where no
-///          epoll can be had, the pidfd is polled.
+///          The kernel fills the list under the lock that reaping takes: before the number can
+///          be free. (poll may know it some microseconds sooner.) Where no epoll can be had, the
+///          pidfd is polled.
 ///   mem    /proc/PID/mem, bound to one memory image: after an exec or the end it reads 0 bytes.
 ///   maps   /proc/PID/maps, bound to the same image; opened by the first write through mem.
 /// mem and maps are opened at most once each and never replaced, so a reader needs one acquire
@@ -45,6 +46,9 @@ public:
         epoll_event event{};
         return watch_ ? ::epoll_wait(watch_.get(), &event, 1, 0) > 0 : ended_without_watch();
     }
+
+    /// As ended(), by poll(pidfd), which is the first to know: as death_fd() tells it.
+    [[nodiscard]] bool ended_without_watch() const noexcept;
 
     /// What is known of the memory image that was bound when the Target was made.
     enum class Image { same, gone, unknown };
@@ -83,7 +87,6 @@ private:
     /// Stands in mem_ when /proc counts processes differently from us (another pid namespace's).
     static constexpr int no_proc = -2;
 
-    [[nodiscard]] bool ended_without_watch() const noexcept;
     [[nodiscard]] bool has_memory() const noexcept;
     [[nodiscard]] int bind(int pid) noexcept;
     os::Fd open_in_proc(const char* name, int flags) const noexcept;

@@ -28,9 +28,9 @@ std::int64_t copy_out(const Words& words) {
 
 std::span<const Way> ways() {
     using enum Difference;
+    constexpr Difference call = needs_the_first_thread | (sizeof(void*) < 8 ? ends_at_4_gib : none);
     static const Way list[] = {
-        {"process_vm", attach::process_vm_engine, true, needs_the_first_thread,
-         needs_the_first_thread},
+        {"process_vm", attach::process_vm_engine, true, call, call},
         {"proc_mem", attach::proc_mem_engine, false, reads_protected_pages | never_waits_for_a_page,
          never_waits_for_a_page},
         {"automatic", nullptr, false, none, never_waits_for_a_page},

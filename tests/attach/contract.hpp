@@ -27,6 +27,8 @@ enum class Difference : unsigned {
     never_waits_for_a_page = 2,
     /// Cannot reach a process whose first thread has ended.
     needs_the_first_thread = 4,
+    /// In a 32-bit program: cannot say an address above 4 GiB (in a 64-bit target).
+    ends_at_4_gib = 8,
 };
 constexpr Difference operator|(Difference a, Difference b) noexcept {
     return static_cast<Difference>(static_cast<unsigned>(a) | static_cast<unsigned>(b));

@@ -208,6 +208,7 @@ TEST_P(EngineContract, RemoteRunsInTheKernelsHalfAreFaults) {
     for (const std::uint64_t address :
          {kernel_address, ~std::uint64_t{0}, ~std::uint64_t{7}, std::uint64_t{1} << 63,
           (std::uint64_t{1} << 63) - 8, std::uint64_t{0x7ffffffff000}}) {
+        if (differs(Difference::ends_at_4_gib)) continue;
         Rig rig(way(), direction(), {writable}, {writable});
         rig.move({{0, 100}}, {{0, 30}, elsewhere(address, 64)});
         rig.expect(30, EFAULT);

@@ -38,7 +38,7 @@ TEST_P(EngineContract, ATargetThatUnmapsInTheMiddleGivesAnExactCount) {
         // Present before the clock starts: then only the unmapping decides.
         ASSERT_EQ(child.run(
                       [](const Words& w) -> std::int64_t {
-                          fill({reinterpret_cast<std::byte*>(w[0]), w[1]}, 5);
+                          fill(bytes_in(w, 0), 5);
                           return 0;
                       },
                       far.address(), bytes),
@@ -47,7 +47,8 @@ TEST_P(EngineContract, ATargetThatUnmapsInTheMiddleGivesAnExactCount) {
         child.start(
             [](const Words& w) -> std::int64_t {
                 nap(static_cast<int>(w[2]));
-                return ::munmap(reinterpret_cast<void*>(w[0] + w[1] / 2), w[1] / 2);
+                const auto second_half = bytes_in(w, 0).subspan(size_in(w, 1) / 2);
+                return ::munmap(second_half.data(), second_half.size());
             },
             far.address(), bytes, round);
         Transfer got;
@@ -131,7 +132,7 @@ Userfault* fault = nullptr;  // in the child
 
 std::int64_t register_missing(const Words& words) {
     int error = 0;
-    fault = new Userfault(reinterpret_cast<void*>(words[0]), words[1], error);
+    fault = new Userfault(reinterpret_cast<void*>(words[0]), size_in(words, 1), error);
     return error;
 }
 

@@ -59,7 +59,8 @@ TEST_P(EngineContract, ATargetKilledAtAnyMomentGivesTrueBytesAndThenESRCH) {
             std::memset(near.data(), 0xee, std::min(bytes, page));
             got = transfer(way(), direction(), process, local, remote);
             if (reading()) {
-                ASSERT_EQ(std::memcmp(near.data(), truth.data(), got.bytes), 0);
+                ASSERT_EQ(
+                    std::memcmp(near.data(), truth.data(), static_cast<std::size_t>(got.bytes)), 0);
             }
             ASSERT_TRUE(got.error || got.bytes == bytes);
         } while (!got.error);
@@ -74,7 +75,7 @@ TEST_P(EngineContract, ATargetKilledAtAnyMomentGivesTrueBytesAndThenESRCH) {
 /// In a child: makes the memory missing. When somebody waits for it, dies `delay` us later.
 std::int64_t wait_for_a_reader_and_die(const Words& words) {
     int error = 0;
-    const Userfault fault(reinterpret_cast<void*>(words[0]), words[1], error);
+    const Userfault fault(reinterpret_cast<void*>(words[0]), size_in(words, 1), error);
     *reinterpret_cast<volatile unsigned char*>(words[3]) = error == 0 ? 1 : 2;
     if (error != 0) return error;
     (void)fault.next_fault();
@@ -152,9 +153,9 @@ TEST_P(EngineContract, AReaderCanBeKilledInTheMiddleOfATransfer) {
         Child reader;
         const Job work = [](const Words& w) -> std::int64_t {
             const Process process(static_cast<int>(w[0]), {false, true});
-            const Way& way = ways()[w[1]];
-            const Segment local(reinterpret_cast<std::byte*>(w[2]), w[4]);
-            const RemoteSegment remote{w[3], w[4]};
+            const Way& way = ways()[size_in(w, 1)];
+            const Segment local = bytes_in(w, 2);
+            const RemoteSegment remote{w[4], w[3]};
             for (;;) {
                 (void)transfer(way, static_cast<Direction>(w[5]), process, std::span(&local, 1),
                                std::span(&remote, 1));
@@ -162,7 +163,7 @@ TEST_P(EngineContract, AReaderCanBeKilledInTheMiddleOfATransfer) {
         };
         std::size_t index = 0;
         while (ways()[index].name != way().name) ++index;
-        reader.start(work, target.pid(), index, near.data(), far.address(), bytes,
+        reader.start(work, target.pid(), index, near.data(), bytes, far.address(),
                      static_cast<int>(direction()));
         nap(3 + round);
         reader.kill();  // returns once it has ended

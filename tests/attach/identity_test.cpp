@@ -79,8 +79,7 @@ TEST_P(EngineContract, AStrangerWithARecycledNumberIsNeverReadOrWritten) {
     EXPECT_EQ(process.access().value(), ESRCH);
     EXPECT_TRUE(process.wait_for_death(milliseconds(0)));
     const Job untouched = [](const Words& w) -> std::int64_t {
-        const std::span<const std::byte> all(reinterpret_cast<const std::byte*>(w[0]), w[1]);
-        return first_difference(all, 7) == all.size();
+        return first_difference(bytes_in(w, 0), 7) == size_in(w, 1);
     };
     EXPECT_EQ(stranger.run(untouched, far.address(), far.bytes()), 1);
 }

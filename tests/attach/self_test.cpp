@@ -91,7 +91,7 @@ TEST_P(SelfTransfer, AHoleBehindOverlappingRunsIsAFault) {
     // What was counted is right, what was not counted is untouched.
     std::vector<std::byte> wanted(2 * page);
     fill(wanted, 1);
-    std::memmove(wanted.data() + 1000, wanted.data(), got.bytes);
+    std::memmove(wanted.data() + 1000, wanted.data(), static_cast<std::size_t>(got.bytes));
     EXPECT_EQ(std::memcmp(memory.data(), wanted.data(), wanted.size()), 0);
 }
 

@@ -6,6 +6,7 @@
 #include <array>
 #include <cstdint>
 #include <functional>
+#include <span>
 #include <stdexcept>
 #include <type_traits>
 
@@ -18,6 +19,15 @@ inline constexpr int deadlock_guard_ms = 60000;
 /// Addresses of things made before the fork are valid numbers too.
 using Words = std::array<std::uint64_t, 6>;
 using Job = std::int64_t (*)(const Words&);
+
+/// A word that was a size, or that with the next one was a run of bytes.
+inline std::size_t size_in(const Words& words, std::size_t index) noexcept {
+    return static_cast<std::size_t>(words[index]);
+}
+inline std::span<std::byte> bytes_in(const Words& words, std::size_t index) noexcept {
+    return {reinterpret_cast<std::byte*>(static_cast<std::uintptr_t>(words[index])),
+            size_in(words, index + 1)};
+}
 
 /// A forked process that sleeps until it is given jobs, one at a time.
 ///

@@ -33,12 +33,13 @@ public:
 
     [[nodiscard]] std::byte* data() const noexcept { return data_; }
     [[nodiscard]] std::size_t bytes() const noexcept { return bytes_; }
-    [[nodiscard]] std::uint64_t address(std::size_t offset = 0) const noexcept {
+    [[nodiscard]] std::uint64_t address(std::uint64_t offset = 0) const noexcept {
         return reinterpret_cast<std::uintptr_t>(data_) + offset;
     }
     [[nodiscard]] std::span<std::byte> span() const noexcept { return {data_, bytes_}; }
-    [[nodiscard]] std::span<std::byte> span(std::size_t offset, std::size_t count) const noexcept {
-        return {data_ + offset, count};
+    [[nodiscard]] std::span<std::byte> span(std::uint64_t offset,
+                                            std::uint64_t count) const noexcept {
+        return {data_ + offset, static_cast<std::size_t>(count)};
     }
 
     /// Turns page `index` into one of this kind, for good.
