@@ -23,17 +23,17 @@ using Runs = std::vector<std::pair<std::size_t, std::size_t>>;
 Runs present_in(const Memory& memory) {
     PageMap map("/proc/self");
     Runs runs;
-    const bool known =
-        map.for_each_present(memory.address(), memory.address(memory.bytes()),
-                             [&](std::uint64_t begin, std::uint64_t end) {
-                                 const std::size_t first = (begin - memory.address()) / page;
-                                 const std::size_t last = (end - memory.address()) / page;
-                                 if (!runs.empty() && runs.back().second == first) {
-                                     runs.back().second = last;
-                                 } else {
-                                     runs.emplace_back(first, last);
-                                 }
-                             });
+    const bool known = map.for_each_present(
+        memory.address(), memory.address(memory.bytes()),
+        [&](std::uint64_t begin, std::uint64_t end) {
+            const auto first = static_cast<std::size_t>((begin - memory.address()) / page);
+            const auto last = static_cast<std::size_t>((end - memory.address()) / page);
+            if (!runs.empty() && runs.back().second == first) {
+                runs.back().second = last;
+            } else {
+                runs.emplace_back(first, last);
+            }
+        });
     return known ? runs : Runs{{9999, 9999}};
 }
 

@@ -85,7 +85,8 @@ TEST(Regions, UserfaultfdIsSeenFromOutside) {
     const std::int64_t problem = child.run(
         [](const test::Words& words) -> std::int64_t {
             int error = 0;
-            static const test::Userfault fault(reinterpret_cast<void*>(words[0]), words[1], error);
+            static const test::Userfault fault(reinterpret_cast<void*>(words[0]),
+                                               static_cast<std::size_t>(words[1]), error);
             return error;
         },
         memory.data(), memory.bytes());
