@@ -170,6 +170,7 @@ int run_tool(CLI::App& app, int argc, const char* const* argv, const int& exit_s
         return complain(asked(app).name + ": out of memory; free some and try again",
                         status_failed);
     } catch (const std::exception& error) {
+        if (std::ferror(stdout) != 0) return flush_output(status_failed);  // fmt throws then
         return complain(fmt::format("{}: {}", asked(app).name, error.what()), status_failed);
     }
 }

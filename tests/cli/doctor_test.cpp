@@ -1,7 +1,9 @@
 // The doctor against the kernel itself: its model of the ptrace check against what the check
 // answers, and what it says of real targets.
 #include <gtest/gtest.h>
+#include <linux/filter.h>
 #include <linux/landlock.h>
+#include <linux/seccomp.h>
 #include <signal.h>
 #include <sys/prctl.h>
 #include <sys/syscall.h>
@@ -10,6 +12,7 @@
 
 #include <array>
 #include <cerrno>
+#include <cstddef>
 #include <nlohmann/json.hpp>
 #include <thread>
 
@@ -141,6 +144,9 @@ TEST(DoctorCommand, WithoutATargetItMovesBytesEveryWayThatWorksHere) {
         EXPECT_NE(way["verdict"], "not_tried") << way;
         EXPECT_EQ(way["verdict"] == "refused" && way["reasons"].empty(), false) << way;
     }
+    for (const Way way : {Way::memfd, Way::vmsplice}) {
+        EXPECT_EQ(json["ways"][static_cast<std::size_t>(way)]["verdict"], "cooperative");
+    }
     EXPECT_TRUE(json["target"].is_null());
     EXPECT_FALSE(json["unrelated_process"]["verdict"].get<std::string>().empty());
     EXPECT_EQ(json["features"].size(), cli::feature_count);
@@ -194,6 +200,27 @@ TEST(DoctorCommand, ASeccompFilterIsNamedAndTheFileStillWorks) {
     const auto json = nlohmann::json::parse(run.out);
     EXPECT_EQ(json["ways"][0]["reasons"][0]["guard"], "seccomp");
     EXPECT_EQ(json["ways"][1]["reasons"][0]["guard"], "seccomp");
+    EXPECT_EQ(json["ways"][2]["verdict"], "open");
+}
+
+TEST(DoctorCommand, AFilterThatKillsIsSurvived) {
+    test::ToolSetup setup;
+    setup.before_exec = [] {
+        std::array<sock_filter, 4> program{
+            sock_filter BPF_STMT(BPF_LD | BPF_W | BPF_ABS, offsetof(seccomp_data, nr)),
+            sock_filter BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, SYS_process_vm_readv, 0, 1),
+            sock_filter BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_KILL_PROCESS),
+            sock_filter BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ALLOW)};
+        sock_fprog filter{program.size(), program.data()};
+        ::prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0);
+        if (::prctl(PR_SET_SECCOMP, SECCOMP_MODE_FILTER, &filter) != 0) ::_exit(126);
+    };
+    const Child child;
+    const ToolRun run = run_onecopy({"doctor", "--json", std::to_string(child.pid())}, setup);
+    EXPECT_EQ(run.signal, 0);
+    EXPECT_EQ(run.status, 0) << run.err;
+    const auto json = nlohmann::json::parse(run.out);
+    EXPECT_EQ(json["ways"][0]["reasons"][0]["guard"], "seccomp");
     EXPECT_EQ(json["ways"][2]["verdict"], "open");
 }
 

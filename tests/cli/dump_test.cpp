@@ -13,7 +13,6 @@
 #include <array>
 #include <cstring>
 #include <filesystem>
-#include <regex>
 
 #include "core_reader.hpp"
 #include "fuse_file.hpp"
@@ -53,11 +52,12 @@ ToolRun dump(const Child& child, const std::string& file, const ToolSetup& setup
     return run_onecopy(arguments, setup);
 }
 
-/// The number in front of `what` in the summary.
+/// The number in front of "bytes `what`" in the summary.
 std::uint64_t count_of(const ToolRun& run, const std::string& what) {
-    std::smatch found;
-    if (!std::regex_search(run.out, found, std::regex("([0-9]+) bytes " + what))) return ~0U;
-    return std::stoull(found[1]);
+    const std::size_t end = run.out.find(" bytes " + what);
+    if (end == run.out.npos) return 0;
+    const std::size_t begin = run.out.find_last_not_of("0123456789", end - 1) + 1;
+    return std::stoull("0" + run.out.substr(begin, end - begin));
 }
 
 // A sanitizer's shadow makes cores of gigabytes: there, only the headers and one place are read.
@@ -138,7 +138,7 @@ TEST(DumpCommand, UntouchedMemoryTakesNoRoomInTheFileNorInTheProcess) {
     EXPECT_GE(count_of(run, "never touched"), std::uint64_t{128} << 20) << run.out;
     ASSERT_EQ(::stat((scratch / "core").c_str(), &status), 0);
     EXPECT_GE(status.st_size, std::int64_t{128} << 20);
-    EXPECT_LT(status.st_blocks * 512, std::int64_t{64} << 20);
+    EXPECT_LT(status.st_blocks * 512, std::int64_t{128} << 20);
     EXPECT_EQ(memory_in(scratch / "core", anonymous.address(5 * page), 16), std::string(16, '\0'));
 }
 
@@ -197,6 +197,9 @@ TEST(DumpCommand, TerabytesOfReservedAddressesAreNoTrouble) {
     ASSERT_EQ(run.status, 0) << run.err;
     EXPECT_EQ(memory_in(scratch / "core", base + (std::uint64_t{1} << 40), 12), "first island");
     EXPECT_EQ(memory_in(scratch / "core", base + (std::uint64_t{3} << 40), 13), "second island");
+    struct stat status {};
+    ASSERT_EQ(::stat((scratch / "core").c_str(), &status), 0);
+    EXPECT_LT(status.st_size, std::int64_t{1} << 40) << "few file systems take such lengths";
 }
 
 TEST(DumpCommand, PagesBeyondTheEndOfTheirFileAreCountedAsUnreadable) {
