@@ -116,7 +116,7 @@ Transfer fetch(const Process& from, std::span<const Segment> local,
         if (plain && combined_at_once(from, local[0], remote[0], combine, tile)) return {total, {}};
         return through(from, local, remote, combine, total, tile, small_bytes);
     }
-    const std::size_t chunk = std::max(reduction::tile_bytes / element, std::size_t{1}) * element;
+    const std::size_t chunk = std::max(reduction::tile_bytes() / element, std::size_t{1}) * element;
     const Room room(static_cast<std::size_t>(std::min<std::uint64_t>(chunk, total)));
     if (room.data() == nullptr) return failed(ENOMEM);
     if (plain && total <= chunk &&

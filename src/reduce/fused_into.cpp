@@ -66,7 +66,7 @@ Transfer update(const Process& to, std::span<const ConstSegment> local,
 
     const std::size_t element = combine.element_bytes();
     const auto chunk = static_cast<std::size_t>(std::min<std::uint64_t>(
-        std::max(reduction::tile_bytes / element, std::size_t{1}) * element, total));
+        std::max(reduction::tile_bytes() / element, std::size_t{1}) * element, total));
     const Room room(2 * chunk);
     if (room.data() == nullptr) return failed(ENOMEM);
     std::byte* const fetched = room.data();

@@ -1,11 +1,13 @@
 #include "reduce/tile.hpp"
 
 #include <sys/mman.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <atomic>
 
 namespace onecopy::reduction {
 namespace {
-
-constexpr std::size_t thread_room_bytes = 2 * tile_bytes;
 
 /// The thread's room. No destructors: destructors of other thread-local objects may still reduce
 /// after ours have run, and find the room taken for good.
@@ -25,7 +27,7 @@ struct AtThreadEnd {
     AtThreadEnd& operator=(const AtThreadEnd&) = delete;
     ~AtThreadEnd() {
         taken = true;
-        if (thread_room != nullptr) ::munmap(thread_room, thread_room_bytes);
+        if (thread_room != nullptr) ::munmap(thread_room, 2 * tile_bytes());
         thread_room = nullptr;
     }
     void arm() const noexcept {}  // its first use registers the destructor
@@ -34,7 +36,21 @@ thread_local const AtThreadEnd at_thread_end;
 
 }  // namespace
 
+std::size_t tile_bytes() noexcept {
+    constinit static std::atomic<std::size_t> known{0};
+    std::size_t bytes = known.load(std::memory_order_relaxed);
+    if (bytes == 0) {
+        constexpr long least = 256 << 10;
+        constexpr long most = 512 << 10;
+        const long cache = ::sysconf(_SC_LEVEL2_CACHE_SIZE);  // 0 or -1 where it cannot be told
+        bytes = static_cast<std::size_t>(std::clamp(cache / 2, least, most));
+        known.store(bytes, std::memory_order_relaxed);
+    }
+    return bytes;
+}
+
 Room::Room(std::size_t bytes) noexcept {
+    const std::size_t thread_room_bytes = 2 * tile_bytes();
     if (bytes <= thread_room_bytes && !taken) {
         if (thread_room == nullptr) {
             at_thread_end.arm();

@@ -5,10 +5,12 @@
 
 namespace onecopy::reduction {
 
-/// Bytes of one tile: what one system call fetches. Large enough that the call's fixed cost
-/// disappears, small enough to stay in a second-level cache together with the local bytes it meets.
+/// Bytes of one tile: what one system call fetches. Large enough that the call's fixed cost (and
+/// that of the check behind it, whose memory the copy has driven out of the cache) disappears,
+/// small enough to stay in the second-level cache together with the local bytes it meets: half of
+/// that cache, but never less than 256 KiB or more than 512. The same for the life of the process.
 /// docs/decisions/010-reduction-kernels.md has the measurement.
-inline constexpr std::size_t tile_bytes = 256 << 10;
+std::size_t tile_bytes() noexcept;
 
 /// Borrows room for the length of a transfer: one mapping of two tiles that each thread keeps from
 /// its first large reduction to its end (pages that were never used cost nothing), or a mapping of

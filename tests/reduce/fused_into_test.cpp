@@ -168,7 +168,7 @@ TEST_P(ReduceInto, CallsAFunctionOfTheCallersInHisOrderAndLeavesWhatItLeaves) {
                                 d[i] = static_cast<unsigned char>(a[i] - 2 * b[i]);
                         },
                         2, nullptr};
-    constexpr std::size_t bytes = 600000;
+    constexpr std::size_t bytes = 1200000;
     for (const Order order : {Order::remote_op_local, Order::local_op_remote}) {
         Remote remote(bytes);
         Bytes theirs(bytes);

@@ -171,12 +171,12 @@ TEST(Reduce, CountsTheWholeElementsBeforeAHole) {
 }
 
 TEST(Reduce, StopsAtAPageThatMayNotBeRead) {
-    for (const std::size_t bad : {0, 1, 70, 149}) {  // 150 pages: more than two tiles
-        Remote remote(150 * page);
-        remote.put(0, Bytes(150 * page, 1));
+    for (const std::size_t bad : {0, 1, 170, 299}) {  // 300 pages: more than two tiles
+        Remote remote(300 * page);
+        remote.put(0, Bytes(300 * page, 1));
         remote.protect(bad, Page::no_access);
         const Process& process = remote.start();
-        Bytes local(150 * page, 1);
+        Bytes local(300 * page, 1);
         const Transfer done = reduce_one(process, segment(local), {remote.address(), local.size()},
                                          Op::sum, Type::uint8);
         EXPECT_EQ(done.bytes, bad * page);
@@ -281,7 +281,7 @@ void odd_difference(const void* left, const void* right, void* result, std::size
 }
 
 TEST(Reduce, CallsAFunctionOfTheCallersForEveryElementOnceInHisOrder) {
-    constexpr std::size_t elements = 200000;  // 600,000 bytes: no tile is a whole number of them
+    constexpr std::size_t elements = 500000;  // 1,500,000 bytes: no tile is a whole number of them
     Remote remote(3 * elements);
     Bytes theirs(3 * elements);
     for (std::size_t i = 0; i < theirs.size(); ++i) theirs[i] = static_cast<unsigned char>(i * i);
@@ -308,7 +308,7 @@ TEST(Reduce, CallsAFunctionOfTheCallersForEveryElementOnceInHisOrder) {
 }
 
 TEST(Reduce, AnElementMayBeLargerThanAnyTile) {
-    constexpr std::size_t element = (1 << 20) + 7;
+    constexpr std::size_t element = (2 << 20) + 7;
     Remote remote(3 * element);
     remote.put(0, Bytes(3 * element, 4));
     Bytes local(3 * element, 3);
@@ -430,16 +430,17 @@ TEST(Reduce, WithoutMemoryForATileItSaysSo) {
 #if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
     GTEST_SKIP() << "a sanitizer's shadow does not fit under the limit";
 #endif
-    Remote remote(1 << 20);
-    remote.put(0, Bytes(1 << 20, 1));
+    constexpr std::size_t large = 4 << 20;  // one element, so no room that is already there will do
+    Remote remote(large);
+    remote.put(0, Bytes(large, 1));
     const Process& process = remote.start();
     const bool right = forked([&]() -> bool {
-        Bytes local(1 << 20, 1);
+        Bytes local(large, 1);
         const Process same(process.pid());
-        const Function large{[](auto, auto, auto, auto, auto) {}, 1 << 20, nullptr};
+        const Function one{[](auto, auto, auto, auto, auto) {}, large, nullptr};
         const rlimit tight{1 << 20, 1 << 20};  // below what is mapped already: nothing more fits
         if (setrlimit(RLIMIT_AS, &tight) != 0) return false;
-        const Transfer none = reduce_one(same, segment(local), {remote.address(), 1 << 20}, large);
+        const Transfer none = reduce_one(same, segment(local), {remote.address(), large}, one);
         // A small one needs no room beyond the stack.
         const Transfer small = reduce_one(same, segment(local).first(2048),
                                           {remote.address(), 2048}, Op::sum, Type::uint8);

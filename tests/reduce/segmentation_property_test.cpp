@@ -70,7 +70,7 @@ struct Case {
         element = size_of(type);
         order = random() % 2 == 0 ? Order::local_op_remote : Order::remote_op_local;
         // Mostly small; now and then more than two tiles.
-        const std::size_t most = random() % 8 == 0 ? (std::size_t{600} << 10) / element : 300;
+        const std::size_t most = random() % 8 == 0 ? (std::size_t{1200} << 10) / element : 300;
         local_elements = random() % (most + 1);
         remote_elements = random() % 4 == 0 ? random() % (most + 1) : local_elements;
         local = cut(local_elements, element, random);
