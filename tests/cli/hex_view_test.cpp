@@ -49,9 +49,10 @@ TEST(HexView, TheLastLineOfTheAddressSpaceDoesNotWrapTheColumns) {
 }
 
 RC_GTEST_PROP(HexView, TheSameBytesGiveTheSameLinesInPiecesOfAnySize, ()) {
-    // Few letters, so that lines repeat.
+    // Long, and nearly all the same letter, so that lines repeat.
     const auto bytes =
-        *rc::gen::container<std::string>(rc::gen::weightedElement<char>({{20, 'a'}, {1, 'b'}}));
+        *rc::gen::container<std::string>(*rc::gen::inRange<std::size_t>(0, 400),
+                                         rc::gen::weightedElement<char>({{100, 'a'}, {1, 'b'}}));
     const auto address = *rc::gen::inRange<std::uint64_t>(0, 64);
     RC_ASSERT(view(address, bytes, *rc::gen::inRange<std::size_t>(1, 40)) == view(address, bytes));
 }
