@@ -46,7 +46,7 @@ public:
     [[nodiscard]] bool works(Side side) const override { return side == worker(); }
 
     bool step(Side side) override {
-        if (side == worker()) run(bytes_);
+        if (side == worker()) run(message_bytes());
         return true;
     }
 
@@ -66,12 +66,15 @@ protected:
         return work_ == Work::write || work_ == Work::incast ? Side::sender : Side::receiver;
     }
     [[nodiscard]] pid_t peer() const noexcept {
-        return worker() == Side::sender ? lane_.receiver : lane_.sender;
+        return worker() == Side::sender ? lane().receiver : lane().sender;
     }
+
+    [[nodiscard]] Work work() const noexcept { return work_; }
 
     virtual void prepare() {}
     virtual void run(std::size_t bytes) = 0;
 
+private:
     Work work_;
 };
 
@@ -81,15 +84,15 @@ public:
     using OneSided::OneSided;
 
     [[nodiscard]] std::span<std::byte> source() const override {
-        return worker() == Side::receiver ? lane_.shared : lane_.source;
+        return worker() == Side::receiver ? lane().shared : lane().source;
     }
     [[nodiscard]] std::span<std::byte> destination() const override {
-        return worker() == Side::receiver ? lane_.destination : lane_.shared;
+        return worker() == Side::receiver ? lane().destination : lane().shared;
     }
 
 private:
     void run(std::size_t bytes) override {
-        if (work_ == Work::reduce) {
+        if (work() == Work::reduce) {
             add(destination().first(bytes), source().data());
         } else {
             std::memcpy(destination().data(), source().data(), bytes);
@@ -103,11 +106,11 @@ public:
     using OneSided::OneSided;
 
 protected:
-    void run(std::size_t bytes) override { move(bytes, lane_.destination); }
+    void run(std::size_t bytes) override { move(bytes, lane().destination); }
 
     void move(std::size_t bytes, std::span<std::byte> to) const {
         for (std::size_t done = 0; done < bytes;) {
-            const iovec source{lane_.source.data() + done, bytes - done};
+            const iovec source{lane().source.data() + done, bytes - done};
             const iovec target{to.data() + done, bytes - done};
             const ssize_t moved = worker() == Side::receiver
                                       ? ::process_vm_readv(peer(), &target, 1, &source, 1, 0)
@@ -125,8 +128,8 @@ public:
 
 private:
     void run(std::size_t bytes) override {
-        move(bytes, lane_.whole);
-        add(lane_.destination.first(bytes), lane_.whole.data());
+        move(bytes, lane().whole);
+        add(lane().destination.first(bytes), lane().whole.data());
     }
 };
 
@@ -144,8 +147,8 @@ private:
 
     void run(std::size_t bytes) override {
         for (std::size_t done = 0; done < bytes;) {
-            std::byte* const from = lane_.source.data() + done;
-            std::byte* const to = lane_.destination.data() + done;
+            std::byte* const from = lane().source.data() + done;
+            std::byte* const to = lane().destination.data() + done;
             const ssize_t moved =
                 worker() == Side::receiver
                     ? ::pread(mem_.get(), to, bytes - done, reinterpret_cast<off_t>(from))
@@ -172,10 +175,10 @@ private:
     }
 
     void run(std::size_t bytes) override {
-        const std::span<std::byte> from = lane_.source.first(bytes);
-        const std::span<std::byte> to = lane_.destination.first(bytes);
+        const std::span<std::byte> from = lane().source.first(bytes);
+        const std::span<std::byte> to = lane().destination.first(bytes);
         Transfer moved;
-        if (work_ == Work::reduce) {
+        if (work() == Work::reduce) {
             const RemoteSegment remote{address(from), bytes};
             moved =
                 reduce(*process_, std::span(&to, 1), std::span(&remote, 1), Op::sum, Type::float64);
@@ -203,6 +206,13 @@ public:
     }
 
 protected:
+    [[nodiscard]] Work work() const noexcept { return work_; }
+
+    [[nodiscard]] std::size_t done() const noexcept { return done_; }
+    [[nodiscard]] std::size_t left() const noexcept { return message_bytes() - done_; }
+    void moved(std::size_t bytes) noexcept { done_ += bytes; }
+
+private:
     Work work_;
     std::size_t done_ = 0;
 };
@@ -217,7 +227,7 @@ public:
 
     /// Touches the slots, which short messages would otherwise reach one by one.
     void open(Side) override {
-        for (auto& slot : lane_.ring->data) {
+        for (auto& slot : lane().ring->data) {
             for (std::size_t at = 0; at < Ring::slot_bytes; at += 4096) {
                 std::atomic_ref<std::byte>(slot[at]).store(std::byte{}, std::memory_order_relaxed);
             }
@@ -225,38 +235,36 @@ public:
     }
 
 private:
-    [[nodiscard]] std::size_t piece() const noexcept {
-        return std::min(bytes_ - done_, Ring::slot_bytes);
-    }
+    [[nodiscard]] std::size_t piece() const noexcept { return std::min(left(), Ring::slot_bytes); }
 
     bool fill() noexcept {
-        Ring& ring = *lane_.ring;
+        Ring& ring = *lane().ring;
         std::uint64_t tail = ring.tail.load(std::memory_order_relaxed);  // ours
-        while (done_ < bytes_ &&
+        while (left() > 0 &&
                tail - ring.head.load(std::memory_order_acquire) < Ring::slots) {  // with (B)
             const std::size_t bytes = piece();
-            std::memcpy(ring.data[tail % Ring::slots], lane_.source.data() + done_, bytes);
+            std::memcpy(ring.data[tail % Ring::slots], lane().source.data() + done(), bytes);
             ring.tail.store(++tail, std::memory_order_release);  // (A)
-            done_ += bytes;
+            moved(bytes);
         }
-        return done_ == bytes_;
+        return left() == 0;
     }
 
     bool empty() noexcept {
-        Ring& ring = *lane_.ring;
-        std::uint64_t head = ring.head.load(std::memory_order_relaxed);                // ours
-        while (done_ < bytes_ && head != ring.tail.load(std::memory_order_acquire)) {  // with (A)
+        Ring& ring = *lane().ring;
+        std::uint64_t head = ring.head.load(std::memory_order_relaxed);            // ours
+        while (left() > 0 && head != ring.tail.load(std::memory_order_acquire)) {  // with (A)
             const std::size_t bytes = piece();
-            const std::span<std::byte> to = lane_.destination.subspan(done_, bytes);
-            if (work_ == Work::reduce) {
+            const std::span<std::byte> to = lane().destination.subspan(done(), bytes);
+            if (work() == Work::reduce) {
                 add(to, ring.data[head % Ring::slots]);
             } else {
                 std::memcpy(to.data(), ring.data[head % Ring::slots], bytes);
             }
             ring.head.store(++head, std::memory_order_release);  // (B)
-            done_ += bytes;
+            moved(bytes);
         }
-        return done_ == bytes_;
+        return left() == 0;
     }
 };
 
@@ -282,22 +290,22 @@ public:
     }
 
     bool step(Side side) override {
-        while (done_ < bytes_) {
-            const ssize_t moved = side == Side::sender ? lend() : take();
-            if (moved < 0 && errno == EAGAIN) return false;
-            if (moved <= 0) fail("vmsplice");
-            done_ += static_cast<std::size_t>(moved);
+        while (left() > 0) {
+            const ssize_t count = side == Side::sender ? lend() : take();
+            if (count < 0 && errno == EAGAIN) return false;
+            if (count <= 0) fail("vmsplice");
+            moved(static_cast<std::size_t>(count));
         }
         return true;
     }
 
 private:
     [[nodiscard]] ssize_t lend() const noexcept {
-        const iovec source{lane_.source.data() + done_, bytes_ - done_};
-        return ::vmsplice(lane_.pipe_in->get(), &source, 1, SPLICE_F_NONBLOCK);
+        const iovec source{lane().source.data() + done(), left()};
+        return ::vmsplice(lane().pipe_in->get(), &source, 1, SPLICE_F_NONBLOCK);
     }
     [[nodiscard]] ssize_t take() const noexcept {
-        return ::read(lane_.pipe_out->get(), lane_.destination.data() + done_, bytes_ - done_);
+        return ::read(lane().pipe_out->get(), lane().destination.data() + done(), left());
     }
 };
 

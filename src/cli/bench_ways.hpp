@@ -73,14 +73,14 @@ public:
 
 class Way {
 public:
-    explicit Way(const Lane& lane) : lane_(lane) {}
+    explicit Way(const Lane& lane) : lane_(&lane) {}
     Way(const Way&) = delete;
     Way& operator=(const Way&) = delete;
     virtual ~Way() = default;
 
     /// Where the sender writes its message, and where the receiver will find it.
-    [[nodiscard]] virtual std::span<std::byte> source() const { return lane_.source; }
-    [[nodiscard]] virtual std::span<std::byte> destination() const { return lane_.destination; }
+    [[nodiscard]] virtual std::span<std::byte> source() const { return lane_->source; }
+    [[nodiscard]] virtual std::span<std::byte> destination() const { return lane_->destination; }
 
     /// Whether `side` has anything to do.
     [[nodiscard]] virtual bool works(Side side) const = 0;
@@ -96,7 +96,11 @@ public:
     virtual bool step(Side side) = 0;
 
 protected:
-    const Lane& lane_;
+    [[nodiscard]] const Lane& lane() const noexcept { return *lane_; }
+    [[nodiscard]] std::size_t message_bytes() const noexcept { return bytes_; }
+
+private:
+    const Lane* lane_;
     std::size_t bytes_ = 0;
 };
 
