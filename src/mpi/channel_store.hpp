@@ -37,7 +37,8 @@ enum class RequestState : std::uint32_t { idle, asked, served, refused };
 ///     alternate between two places: a member can be one operation ahead of us, not two, since it
 ///     waits for our next offer.
 /// (B) a request's fields are written before `asked`, the staging buffer before `served`.
-/// (C) a word then asleep on the ringing side, asleep then the word on the sleeping one: sequentially
+/// (C) a word then asleep on the ringing side, asleep then the word on the sleeping one:
+/// sequentially
 ///     consistent, or both could miss each other. (A bounded sleep besides.)
 struct Seat {
     alignas(128) std::atomic<std::uint64_t> step;

@@ -1,5 +1,6 @@
 #include "mpi/communicators.hpp"
 
+#include <algorithm>
 #include <cstdint>
 #include <numeric>
 #include <vector>
@@ -46,22 +47,32 @@ std::vector<int> local_ranks_of(MPI_Comm comm, int size) {
     return local;
 }
 
-/// One member takes a channel and tells the others, on the communicator itself: all of them are
-/// inside the same collective call, so the MPI's own broadcast cannot meet anything else.
-Lease agree_on_lease(MPI_Comm comm, int rank) {
-    std::int64_t lease[2] = {-1, 0};
+/// What one member decides for all.
+struct ChannelTerms {
+    Lease lease;
+    std::uint64_t threshold_bytes = 0;
+};
+
+/// The first member takes a channel and looks how crowded the machine is, and tells the others, on
+/// the communicator itself: all of them are inside the same collective call, so the MPI's own
+/// broadcast cannot meet anything else. No lease if the broadcast fails.
+ChannelTerms agree_on_terms(MPI_Comm comm, int rank) {
+    Job& self = job();
+    ChannelTerms terms;
     if (rank == 0) {
-        if (const auto taken = job().machine->store.take()) {
-            lease[0] = taken->channel;
-            lease[1] = static_cast<std::int64_t>(taken->base);
-        }
+        if (const auto taken = self.machine->store.take()) terms.lease = *taken;
+        terms.threshold_bytes =
+            self.machine->core_for_each ? self.threshold_bytes : self.crowded_threshold_bytes;
     }
-    const KnownType* type = nullptr;
-    for (const KnownType& known : job().handles.types) {
-        if (known.type == Type::int64) type = &known;
+    const auto& types = self.handles.types;
+    const auto byte = std::find_if(types.begin(), types.end(), [](const KnownType& type) {
+        return type.type_class == TypeClass::byte;
+    });
+    if (byte == types.end() ||
+        real().bcast(&terms, sizeof terms, byte->handle, 0, comm) != MPI_SUCCESS) {
+        return {};
     }
-    if (type == nullptr || real().bcast(lease, 2, type->handle, 0, comm) != MPI_SUCCESS) return {};
-    return {static_cast<int>(lease[0]), static_cast<std::uint64_t>(lease[1])};
+    return terms;
 }
 
 std::unique_ptr<Communicator> examine(MPI_Comm comm) {
@@ -79,7 +90,8 @@ std::unique_ptr<Communicator> examine(MPI_Comm comm) {
         found->reason = Reason::spans_machines;
         return found;
     }
-    const Lease lease = agree_on_lease(comm, found->rank);
+    const auto [lease, threshold_bytes] = agree_on_terms(comm, found->rank);
+    found->threshold_bytes = threshold_bytes;
     if (lease.channel >= 0) {
         found->reducer =
             std::make_unique<Reducer>(*job().machine, lease, std::move(members), found->rank);

@@ -4,6 +4,7 @@
 
 #include <mpi.h>
 
+#include <cstdint>
 #include <memory>
 
 #include "mpi/reduction.hpp"
@@ -15,6 +16,7 @@ namespace onecopy::mpi {
 struct Communicator {
     std::unique_ptr<Reducer> reducer;    ///< empty: calls are passed on
     Reason reason = Reason::no_channel;  ///< why
+    std::uint64_t threshold_bytes = 0;   ///< calls below it are passed on
     int size = 0;
     int rank = 0;
 

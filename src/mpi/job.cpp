@@ -17,8 +17,10 @@ namespace onecopy::mpi {
 
 namespace {
 
-/// Where onecopy starts to be faster: docs/decisions/020-allreduce-by-slices.md has the figures.
+/// Where onecopy starts to be faster; docs/decisions/020-reductions-by-slices.md has the figures.
+/// With more ranks than cores every meeting costs a change of processes, so it takes more.
 constexpr std::size_t default_threshold_bytes = 32 << 10;
+constexpr std::size_t default_crowded_threshold_bytes = 1 << 20;
 
 bool is_set(const char* name, const char* value) {
     const char* found = std::getenv(name);
@@ -37,8 +39,8 @@ unsigned long long number_from(const char* name, unsigned long long otherwise) {
 std::uint64_t settings_of(const Job& job) {
     std::uint64_t value = 0xcbf29ce484222325;
     for (const std::uint64_t part :
-         {std::uint64_t{job.threshold_bytes}, std::uint64_t{job.host.tools_behind},
-          std::uint64_t{job.host_memory_only}}) {
+         {std::uint64_t{job.threshold_bytes}, std::uint64_t{job.crowded_threshold_bytes},
+          std::uint64_t{job.host.tools_behind}, std::uint64_t{job.host_memory_only}}) {
         value = (value ^ part) * 0x100000001b3;
     }
     return value;
@@ -145,16 +147,17 @@ void agree(const std::string& early) {
     start_machine(std::move(agreement), local_ranks);
     self.refusal.clear();
     if (here.rank == 0 && is_set("ONECOPY_VERBOSE", "1")) {
-        say("taking over reductions from " + std::to_string(self.threshold_bytes) + " bytes on " +
+        const std::size_t threshold =
+            self.machine->core_for_each ? self.threshold_bytes : self.crowded_threshold_bytes;
+        say("taking over reductions from " + std::to_string(threshold) + " bytes on " +
             std::to_string(local_ranks) + " ranks of this machine");
     }
 }
 
-void report() {
+void report(const World& here) {
     const char* directory = std::getenv("ONECOPY_REPORT");
     if (directory == nullptr || *directory == '\0') return;
     Job& self = job();
-    const World here = world();
     const Reporter reporter{self.host.text, self.refusal, here.rank, here.size};
     const Traffic* traffic = self.machine ? &self.machine->traffic : nullptr;
     if (!write_report(directory, report_of(reporter, self.tally, traffic), here.rank) &&
@@ -180,8 +183,9 @@ void say(const std::string& text) noexcept {
 void set_up(const onecopy_mpi_host& host) {
     Job& self = job();
     self.host = host;
-    self.threshold_bytes = number_from("ONECOPY_MPI_THRESHOLD",
-                                       static_cast<unsigned long long>(default_threshold_bytes));
+    constexpr const char* threshold = "ONECOPY_MPI_THRESHOLD";
+    self.threshold_bytes = number_from(threshold, default_threshold_bytes);
+    self.crowded_threshold_bytes = number_from(threshold, default_crowded_threshold_bytes);
     self.host_memory_only = is_set("ONECOPY_GPU", "host-only");
 }
 
@@ -220,21 +224,20 @@ int finalise() noexcept {
     int after = 0;
     real().initialized(&before);
     real().finalized(&after);
-    if (before != 0 && after == 0) {
-        try {
-            report();
-        } catch (const std::exception& failure) {
-            say(std::string("report: ") + failure.what());
-        }
-    }
+    const bool ours = before != 0 && after == 0;
+    const World here = ours ? world() : World{};
     const int code = real().finalize();
-    // The attributes of communicators that lived until now have just used the machine.
-    if (code == MPI_SUCCESS) {
-        self.refusal = "MPI_Finalize was called";
-        self.machine.reset();
-        self.segment = JobSegment();
-        self.presence.reset();
+    if (!ours || code != MPI_SUCCESS) return code;
+    // Only now, since callbacks that the MPI makes while it ends may call us.
+    try {
+        report(here);
+    } catch (const std::exception& failure) {
+        say(std::string("report: ") + failure.what());
     }
+    self.refusal = "MPI_Finalize was called";
+    self.machine.reset();
+    self.segment = JobSegment();
+    self.presence.reset();
     return code;
 }
 

@@ -19,8 +19,9 @@ namespace onecopy::mpi {
 /// One per process, never destroyed: calls may come until the very end of it.
 struct Job {
     onecopy_mpi_host host{};
-    std::size_t threshold_bytes = 0;  ///< a call below it is passed on
-    bool host_memory_only = false;    ///< the user vouches that buffers are no device's
+    std::size_t threshold_bytes = 0;          ///< a call below it is passed on
+    std::size_t crowded_threshold_bytes = 0;  ///< the same with more ranks than cores
+    bool host_memory_only = false;            ///< the user vouches that buffers are no device's
     Handles handles;
     int keyval = 0;
     std::optional<Presence> presence;

@@ -52,6 +52,7 @@ Decision take(std::uint64_t& bytes, const Arguments& call) {
     Communicator* known = look_up(call.comm);
     if (known == nullptr) return pass(Reason::no_data);
     if (!known->reducer) return pass(known->reason);
+    if (bytes < known->threshold_bytes) return pass(Reason::small);
     const bool everybody = call.root == Reduction::everybody;
     if (!everybody && (call.root < 0 || call.root >= known->size)) return pass(Reason::no_data);
 

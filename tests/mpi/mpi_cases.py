@@ -50,11 +50,14 @@ def run(command, preload=STUB, env=None, guard=120):
         os.chmod(folder, 0o777)
         variables = {key: value for key, value in os.environ.items() if not key.startswith("ONECOPY")}
         variables.update(OMPI_ALLOW_RUN_AS_ROOT="1", OMPI_ALLOW_RUN_AS_ROOT_CONFIRM="1",
-                         ONECOPY_REPORT=folder, ONECOPY_PRESENCE_TIMEOUT_MS="60000")
+                         ONECOPY_REPORT=folder, ONECOPY_PRESENCE_TIMEOUT_MS="60000",
+                         # However many cores there are: with few, more is passed on.
+                         ONECOPY_MPI_THRESHOLD="32768")
         variables.pop("LD_PRELOAD", None)
         if preload:
             variables["LD_PRELOAD"] = preload
         variables.update(env or {})
+        variables = {key: value for key, value in variables.items() if value is not None}
         process = subprocess.Popen([str(word) for word in command], env=variables, text=True,
                                    stdout=subprocess.PIPE, stderr=subprocess.PIPE,
                                    start_new_session=True)
@@ -172,6 +175,14 @@ def MoreRanksThanCoresEndInTime():
     expect(result.taken() > 0, result)
 
 
+def WithMoreRanksThanCoresOnlyLargeArraysAreTaken():
+    result = run(["taskset", "-c", min(os.sched_getaffinity(0)), *MPIRUN, "-n", 3, "--bind-to", "none",
+                  program("sums")], env={"ONECOPY_MPI_THRESHOLD": None})
+    expect_sums(result, 3)
+    # Of the seven sizes one has 1 MiB and more; 256 KiB would be taken with a core for each.
+    expect(result.taken() == 3 * 2 and result.passed("small") == 3 * 12, result)
+
+
 # No rank takes part before it is known that all do (hazard D3).
 
 def ARankWithoutOnecopyMakesTheJobPassThroughWithOneLine():
@@ -242,6 +253,8 @@ def EveryLifetimeThatMpiAllowsIsRight():
         expect_sums(result, 2, "lifetimes are right")
         if how != "never":
             expect(result.taken() > 0, result)
+        if how == "attribute":  # made by the MPI's callback: left to the MPI, as its own calls are
+            expect(result.passed("inner") == 2, result)
         if how == "many":
             expect(result.passed("no_channel") > 0, result)
         if how == "again":

@@ -9,6 +9,7 @@
 
 #include <algorithm>
 #include <cstring>
+#include <limits>
 #include <random>
 #include <thread>
 #include <vector>
@@ -45,6 +46,11 @@ std::vector<std::byte> data_of(Type type, std::size_t count, int rank, unsigned 
             fill(double{});
             for (std::size_t i = 0; i < bytes.size() / sizeof(double); i += 3) {
                 const double value = rank % 2 == 0 ? 1e16 : 1.0 / (rank + 3);
+                std::memcpy(bytes.data() + i * sizeof(double), &value, sizeof(double));
+            }
+            // Of a number and a NaN, min and max give the right operand: so the order shows too.
+            for (std::size_t i = 0; rank == 1 && i < bytes.size() / sizeof(double); i += 7) {
+                const double value = std::numeric_limits<double>::quiet_NaN();
                 std::memcpy(bytes.data() + i * sizeof(double), &value, sizeof(double));
             }
             break;
@@ -336,20 +342,36 @@ TEST_F(ReductionTest, AStoppedMemberIsWaitedForAndNotGivenUp) {
     EXPECT_EQ(ranks.finish(), std::vector<int>(2, 0));
 }
 
-TEST_F(ReductionTest, AMemberMayEndWhileAnotherStillTakesItsResults) {
-    // Rank 1 is through with its last operation and exits at once; rank 0 is slow.
-    for (int round = 0; round < 20; ++round) {
-        Ranks ranks(2);
-        const test::SharedMemory memory(store_bytes(2));
-        ranks.start([&](int rank) {
-            Machine here = machine(memory, ranks, rank, 2);
-            Reducer reducer(here, {0, 0}, everybody(2), rank);
-            if (!run(reducer, {Op::sum, Type::float64, 40'000, 0, 0, 1, 0}).empty()) {
-                throw 0;
-            }
-        });
-        EXPECT_EQ(ranks.finish(), std::vector<int>(2, 0));
+/// What rank 0 of the test below does while it waits.
+struct SlowWait {
+    static inline const Ranks* ranks = nullptr;
+    static inline const Process* leaver = nullptr;
+    static inline int calls = 0;
+
+    static void progress() {
+        // The first look at the clock is behind us: the next one finds that it is time to look for
+        // the dead, among whom there is one who was through.
+        if (++calls != 2) return;
+        ranks->board().flags[0].store(1);
+        leaver->wait_for_death(std::chrono::seconds(50));
+        std::this_thread::sleep_for(std::chrono::milliseconds(60));
     }
+};
+
+TEST_F(ReductionTest, AMemberThatIsThroughMayEndWhileAnotherHasNotNoticed) {
+    // One element: rank 2, the root, produces it; the others only stay until it has.
+    Ranks ranks(3);
+    const test::SharedMemory memory(store_bytes(3));
+    ranks.start([&](int rank) {
+        Machine here = machine(memory, ranks, rank, 3);
+        Reducer reducer(here, {0, 0}, everybody(3), rank);
+        SlowWait::ranks = &ranks;
+        SlowWait::leaver = &here.peers[1];
+        if (rank == 0) here.progress = SlowWait::progress;
+        if (rank == 2) Ranks::until([&] { return ranks.board().flags[0].load() == 1; });
+        if (!run(reducer, {Op::sum, Type::int32, 1, 2, 0, 1, 0}).empty()) throw 0;
+    });
+    EXPECT_EQ(ranks.finish(), std::vector<int>(3, 0));
 }
 
 TEST_F(ReductionTest, TwoChannelsInTwoThreadsDoNotDisturbEachOther) {
