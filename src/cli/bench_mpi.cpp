@@ -180,16 +180,18 @@ void add_samples(std::string_view output, std::span<const std::uint64_t> sizes,
                  std::map<std::uint64_t, MpiSamples>& samples) {
     std::stringstream lines{std::string(output)};
     std::size_t next = 0;
-    for (std::string line; std::getline(lines, line); ++next) {
+    bool expected = true;
+    for (std::string line; expected && std::getline(lines, line); ++next) {
         std::stringstream words(line);
         std::uint64_t bytes = 0;
         int verified = 0;
-        if (!(words >> bytes >> verified) || next >= sizes.size() || bytes != sizes[next]) break;
+        expected = (words >> bytes >> verified) && next < sizes.size() && bytes == sizes[next];
+        if (!expected) break;
         MpiSamples& of_size = samples[bytes];
         of_size.verified = of_size.verified && verified == 1;
         for (double us = 0; words >> us;) of_size.us.push_back(us);
     }
-    if (next != sizes.size()) {
+    if (!expected || next != sizes.size()) {
         throw Failure(fmt::format("bench mpi: the program printed {} sizes of {}: \"{}\"", next,
                                   sizes.size(), output.substr(0, 200)));
     }

@@ -326,6 +326,24 @@ TEST_F(ReductionTest, AMemberKilledInTheMiddleLeavesNobodyWaiting) {
     }
 }
 
+TEST_F(ReductionTest, AMemberThatGivesUpIsAnErrorForTheOthersThoughItLives) {
+    Ranks ranks(3);
+    const test::SharedMemory memory(store_bytes(3));
+    ranks.start([&](int rank) {
+        Machine here = machine(memory, ranks, rank, 3);
+        Channel channel(here, {0, 0}, everybody(3), rank);
+        channel.publish({}, {});
+        if (channel.await(Stage::published)) throw 0;
+        if (rank == 1) {
+            channel.abandon();
+        } else if (channel.await_produced(1, 1).value() != ESRCH || channel.lost() != 1) {
+            throw 0;
+        }
+        ranks.meet(0);  // it stays alive until all have noticed
+    });
+    EXPECT_EQ(ranks.finish(), std::vector<int>(3, 0));
+}
+
 TEST_F(ReductionTest, AStoppedMemberIsWaitedForAndNotGivenUp) {
     Ranks ranks(2);
     const test::SharedMemory memory(store_bytes(2));
