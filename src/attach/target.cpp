@@ -3,6 +3,7 @@
 #include <dirent.h>
 #include <fcntl.h>
 #include <poll.h>
+#include <sys/epoll.h>
 #include <sys/syscall.h>
 #include <sys/uio.h>
 #include <unistd.h>
@@ -13,6 +14,8 @@
 #include <cstdlib>
 #include <cstring>
 #include <string_view>
+
+#include "os/maps.hpp"
 
 namespace onecopy::attach {
 namespace {
@@ -129,6 +132,19 @@ Target::~Target() {
     }
 }
 
+bool Target::ended_by_watch() const noexcept {
+    // A flag costs some 25 us and 20 KiB of the kernel's memory: for those that are asked often.
+    constexpr std::uint32_t often = 32;
+    if (!watch_) return ended_without_watch();
+    epoll_event event{};
+    if (::epoll_wait(watch_.get(), &event, 1, 0) > 0) return true;
+    if (asked_.load(std::memory_order_relaxed) < often &&
+        asked_.fetch_add(1, std::memory_order_relaxed) == often - 1) {
+        flag_.arm(pidfd_.get());
+    }
+    return false;
+}
+
 bool Target::ended_without_watch() const noexcept {
     if (pidfd_) {
         // An interrupted or otherwise failed poll does not prove an end: ask again.
@@ -150,6 +166,19 @@ bool Target::ended_without_watch() const noexcept {
 
 Target::Image Target::image() const noexcept {
     if (is_self()) return Image::same;
+    if (const int list = maps_.load(std::memory_order_acquire); list >= 0) {
+        const int gone = os::image_behind(list);
+        if (gone != ENOTTY) return gone == 0 ? Image::same : Image::gone;
+        return image_by_mem();
+    }
+    const Image answer = image_by_mem();
+    if (answer == Image::same && !maps_tried_.exchange(true, std::memory_order_relaxed)) {
+        (void)maps();  // for the next time
+    }
+    return answer;
+}
+
+Target::Image Target::image_by_mem() const noexcept {
     const int fd = mem_.load(std::memory_order_acquire);
     if (fd < 0) return Image::unknown;
     // Address 0 is hardly ever mapped: a live image answers EIO (or one byte), a dead one 0 bytes.
@@ -180,7 +209,7 @@ int Target::maps() const noexcept {
     os::Fd opened = open_in_proc("maps", O_RDONLY);
     // Opened on the image that mem is bound to: an image once gone does not come back.
     if (!opened) return -1;
-    if (image() != Image::same) {
+    if (image_by_mem() != Image::same) {
         errno = ESRCH;
         return -1;
     }

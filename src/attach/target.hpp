@@ -1,7 +1,6 @@
 // What a Process holds: the descriptors that tell its target from a stranger.
 #pragma once
 
-#include <sys/epoll.h>
 #include <unistd.h>
 
 #include <atomic>
@@ -11,6 +10,7 @@
 
 #include "onecopy/process.hpp"
 #include "os/fd.hpp"
+#include "os/ready_flag.hpp"
 
 namespace onecopy::attach {
 
@@ -25,7 +25,9 @@ namespace onecopy::attach {
 ///          be free. (poll may know it some microseconds sooner.) Where no epoll can be had, the
 ///          pidfd is polled.
 ///   mem    /proc/PID/mem, bound to one memory image: after an exec or the end it reads 0 bytes.
-///   maps   /proc/PID/maps, bound to the same image; opened by the first write through mem.
+///   maps   /proc/PID/maps, bound to the same image; opened when it is first needed.
+/// Besides, a target that is asked often gets a flag in memory, which the kernel sets at the same
+/// moment as the epoll's list: then asking costs nothing (docs/decisions/001).
 /// mem and maps are opened at most once each and never replaced, so a reader needs one acquire
 /// load. All const members may be called by several threads.
 class Target {
@@ -41,11 +43,9 @@ public:
     [[nodiscard]] const ProcessOptions& options() const noexcept { return options_; }
     [[nodiscard]] int pidfd() const noexcept { return pidfd_.get(); }
 
-    /// Whether the process has ended (zombies have). 0.1 us with a pidfd, some 10 without.
-    [[nodiscard]] bool ended() const noexcept {
-        epoll_event event{};
-        return watch_ ? ::epoll_wait(watch_.get(), &event, 1, 0) > 0 : ended_without_watch();
-    }
+    /// Whether the process has ended (zombies have). Nothing by the flag, for the thread that
+    /// asked often enough to get one; 0.1 us by the epoll, some 10 without a pidfd.
+    [[nodiscard]] bool ended() const noexcept { return !flag_.quiet() && ended_by_watch(); }
 
     /// As ended(), by poll(pidfd), which is the first to know: as death_fd() tells it.
     [[nodiscard]] bool ended_without_watch() const noexcept;
@@ -88,6 +88,8 @@ private:
     static constexpr int no_proc = -2;
 
     [[nodiscard]] bool has_memory() const noexcept;
+    [[nodiscard]] bool ended_by_watch() const noexcept;
+    [[nodiscard]] Image image_by_mem() const noexcept;
     [[nodiscard]] int bind(int pid) noexcept;
     os::Fd open_in_proc(const char* name, int flags) const noexcept;
     int keep(std::atomic<int>& slot, os::Fd opened) const noexcept;
@@ -100,6 +102,9 @@ private:
     os::Fd stat_;                    // only without pidfd
     mutable std::atomic<int> mem_;   // -1 until opened; stored once (release), loaded by readers
     mutable std::atomic<int> maps_;  // as mem_
+    mutable std::atomic<bool> maps_tried_ = false;      // by image(), which tries once
+    mutable std::atomic<std::uint32_t> asked_ = 0;      // how often, until the flag is armed
+    mutable os::ReadyFlag flag_;                        // armed by the thread that asks the last
 };
 
 }  // namespace onecopy::attach

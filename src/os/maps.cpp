@@ -21,6 +21,7 @@ struct ProcmapQuery {
     std::uint64_t vma_name_addr, build_id_addr;
 };
 constexpr unsigned long procmap_query = _IOWR('f', 17, ProcmapQuery);
+constexpr std::uint64_t covering_or_next = 0x10;
 constexpr std::uint64_t vma_readable = 1, vma_writable = 2, vma_executable = 4, vma_shared = 8;
 
 /// Takes a number in `base` off the front of `text`, and the one character `after` behind it.
@@ -122,6 +123,15 @@ bool find_map(int maps_fd, std::uint64_t address, Map& map) noexcept {
         return false;
     });
     return found;
+}
+
+int image_behind(int maps_fd) noexcept {
+    ProcmapQuery query{};
+    query.size = sizeof query;
+    query.query_flags = covering_or_next;
+    if (::ioctl(maps_fd, procmap_query, &query) == 0) return 0;
+    // ENOENT: an image with no mapping at all, which a process about to end may have for a moment.
+    return errno == ESRCH ? ESRCH : errno == ENOENT ? 0 : ENOTTY;
 }
 
 }  // namespace onecopy::os

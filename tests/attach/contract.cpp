@@ -4,6 +4,8 @@
 #include <cstring>
 #include <ostream>
 
+#include "attach/target.hpp"
+
 namespace onecopy::test {
 namespace {
 
@@ -30,13 +32,19 @@ std::span<const Way> ways() {
     using enum Difference;
     constexpr Difference call = needs_the_first_thread | (sizeof(void*) < 8 ? ends_at_4_gib : none);
     static const Way list[] = {
-        {"process_vm", attach::process_vm_engine, true, call, call},
-        {"proc_mem", attach::proc_mem_engine, false, reads_protected_pages | never_waits_for_a_page,
+        {"process_vm", attach::process_vm_engine, true, false, call, call},
+        {"proc_mem", attach::proc_mem_engine, false, false, reads_protected_pages | never_waits_for_a_page,
          never_waits_for_a_page},
-        {"automatic", nullptr, false, none, never_waits_for_a_page},
-        {"automatic_held", nullptr, true, none, none},
+        {"automatic", nullptr, false, true, none, never_waits_for_a_page},
+        {"automatic_held", nullptr, true, false, none, none},
     };
     return list;
+}
+
+Process open(const Way& way, int pid) {
+    Process process(pid, {false, way.held});
+    for (int i = 0; way.asked_often && i < 40; ++i) (void)process.target().ended();
+    return process;
 }
 
 void PrintTo(const Way& way, std::ostream* out) { *out << way.name; }
@@ -74,7 +82,7 @@ Rig::Rig(const Way& way, Direction direction, Layout local_layout, Layout remote
     : Rig(way, direction, Prepared(local_layout, remote_layout)) {}
 
 Rig::Rig(const Way& way, Direction direction, Prepared&& prepared)
-    : process(child.pid(), {false, way.held}),
+    : process(open(way, child.pid())),
       local(std::move(prepared.local)),
       remote(std::move(prepared.remote)),
       way_(way),
@@ -156,7 +164,7 @@ bool EngineContract::differs(Difference difference) const {
 }
 
 Process EngineContract::open(const Child& child) const {
-    return Process(child.pid(), {false, way().held});
+    return test::open(way(), child.pid());
 }
 
 Transfer EngineContract::move(const Process& process, Segment local, std::uint64_t address) const {

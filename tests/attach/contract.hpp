@@ -40,12 +40,17 @@ struct Way {
     /// Its engines; null: the public read() and write() with their own choice.
     const attach::Engine& (*engine)() noexcept;
     bool held;
+    /// Targets are asked so often beforehand whether they live that they get a flag for it.
+    bool asked_often;
     Difference when_reading;
     Difference when_writing;
 };
 
 /// All ways: a new engine is one more line in contract.cpp.
 std::span<const Way> ways();
+
+/// A handle as `way` wants it.
+Process open(const Way& way, int pid);
 
 void PrintTo(const Way& way, std::ostream* out);
 

@@ -1,8 +1,7 @@
 // Runs a program as if on an older or poorer machine: old_kernel MODE PROGRAM [ARGUMENT...].
 //
-//   old        Linux 4.18 or so: no pidfd_open, pidfd_getfd, futex_waitv, process_madvise, clone
-//   with a
-//              pidfd; none of the madvise advices that came later; no question about one mapping.
+//   old        Linux 4.18 or so: no pidfd_open, pidfd_getfd, futex_waitv, process_madvise,
+//              io_uring; none of the madvise advices that came later; no question about one mapping.
 //   no-epoll   no epoll instance can be had (a limit of descriptors or of memory).
 #include <linux/fs.h>
 #include <sys/ioctl.h>
@@ -22,7 +21,7 @@ namespace {
 using onecopy::test::Refusal;
 
 constexpr long pidfd_send_signal = 424, pidfd_open = 434, pidfd_getfd = 438, process_madvise = 440,
-               futex_waitv = 449;  // the same everywhere; absent in old headers
+               futex_waitv = 449, io_uring_setup = 425;  // the same everywhere; absent in old headers
 
 std::vector<Refusal> refusals(std::string_view mode) {
     if (mode == "no-epoll") return {{SYS_epoll_create1, EMFILE}};
@@ -35,6 +34,7 @@ std::vector<Refusal> refusals(std::string_view mode) {
             {pidfd_getfd, ENOSYS},
             {process_madvise, ENOSYS},
             {futex_waitv, ENOSYS},
+            {io_uring_setup, ENOSYS},
             {SYS_madvise, EINVAL, 2, first_new_advice, last_advice},
             {SYS_ioctl, ENOTTY, 1, procmap_query, procmap_query}};
 }
