@@ -1,22 +1,16 @@
 #include "attach/transfer.hpp"
 
-#include <sys/uio.h>
-
 #include <algorithm>
 #include <array>
 #include <cerrno>
 #include <cstdint>
 
+#include "attach/read_at_once.hpp"
 #include "os/ticks.hpp"
 #include "os/touch.hpp"
 
 namespace onecopy::attach {
 namespace {
-
-/// A call that took more ticks than this may have waited for a page (some 40 us, longer than a
-/// copy that runs takes for its first megabyte). See Target::still_there(). The memory image is
-/// looked at again at least so often in a transfer of many calls.
-constexpr std::uint64_t blocked_ticks = 100000;
 
 /// Room for one batch; uninitialised on purpose, since most batches use one run of it.
 struct Room {
@@ -185,19 +179,6 @@ Transfer write(const Target& to, std::span<const ConstSegment> local,
     return run(to, Direction::write, local, remote, engines);
 }
 
-bool read_at_once(const Target& from, const RemoteSegment& remote, Segment local) noexcept {
-    if constexpr (sizeof(std::size_t) < sizeof(remote.address)) return false;
-    if (remote.bytes != local.size() || remote.bytes > batch_bytes || from.is_self()) return false;
-    const iovec to{local.data(), local.size()};
-    const iovec source{reinterpret_cast<void*>(static_cast<std::uintptr_t>(remote.address)),
-                       local.size()};
-    const std::uint64_t start = os::ticks();
-    const ssize_t moved = ::process_vm_readv(from.pid(), &to, 1, &source, 1, 0);
-    const bool blocked = os::ticks() - start > blocked_ticks;
-    return moved >= 0 && static_cast<std::size_t>(moved) == local.size() &&
-           from.still_there(blocked);
-}
-
 }  // namespace onecopy::attach
 
 namespace onecopy {
@@ -210,9 +191,9 @@ const Transfer no_process{0, std::error_code(ESRCH, std::system_category())};
 Transfer read(const Process& from, std::span<const RemoteSegment> remote,
               std::span<const Segment> local) noexcept {
     if (from.empty()) return no_process;
-    if (remote.size() == 1 && local.size() == 1 &&
-        attach::read_at_once(from.target(), remote[0], local[0])) {
-        return {remote[0].bytes, {}};
+    if (remote.size() == 1 && local.size() == 1) {
+        const Transfer all{remote[0].bytes, {}};  // made here, where calls are still cheap
+        if (attach::read_at_once(from.target(), remote[0], local[0])) return all;
     }
     return attach::read(from.target(), remote, local, attach::engines());
 }

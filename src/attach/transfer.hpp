@@ -26,12 +26,6 @@ struct SegmentTraits<std::span<Byte>> {
 
 namespace onecopy::attach {
 
-/// The common case of read(): one run on each side, equally long, by one system call, in one flat
-/// function (behind a system call each return and each indirect call costs as much as 30 ns). True
-/// if all arrived and was verified; false if anything was unusual: then read() starts over, which a
-/// read can.
-bool read_at_once(const Target& from, const RemoteSegment& remote, Segment local) noexcept;
-
 /// read() and write() over a list of engines of the caller's choice, in that order. For tests and
 /// for the layers that add engines. An engine that refuses hands over at the exact byte.
 Transfer read(const Target& from, std::span<const RemoteSegment> remote,

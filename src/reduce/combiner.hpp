@@ -34,9 +34,14 @@ public:
     /// of the two or apart from both.
     void operator()(const std::byte* local, const std::byte* remote, std::byte* result,
                     std::size_t bytes) const noexcept {
+        elements(local, remote, result, bytes / function_.element_bytes);
+    }
+
+    /// The same for so many elements.
+    void elements(const std::byte* local, const std::byte* remote, std::byte* result,
+                  std::size_t count) const noexcept {
         const std::byte* const left = local_is_left_ ? local : remote;
         const std::byte* const right = local_is_left_ ? remote : local;
-        const std::size_t count = bytes / function_.element_bytes;
         if (kernel_ != nullptr)
             kernel_(left, right, result, count);
         else

@@ -8,6 +8,7 @@
 #include <algorithm>
 #include <cerrno>
 
+#include "attach/read_at_once.hpp"
 #include "reduce/combiner.hpp"
 #include "reduce/tile.hpp"
 
@@ -18,13 +19,15 @@ using reduction::Combiner;
 using reduction::Room;
 using reduction::Runs;
 
-/// Messages up to this size use a tile on the stack: the thread's own room would gain them nothing.
+/// Plain messages up to this size use a tile on the stack: the thread's own room would gain them
+/// nothing.
 constexpr std::size_t small_bytes = 2048;
 
 Transfer failed(int error) noexcept { return {0, std::error_code(error, std::system_category())}; }
 
-/// From this size on, local memory comes from beyond the second-level cache.
-constexpr std::uint64_t far_bytes = 1 << 20;
+/// From this size on, local memory is asked for ahead of the kernels. Below, the caches have it in
+/// time, and cutting the work into strides costs up to 8 % (docs/decisions/010).
+constexpr std::uint64_t far_bytes = 6 << 20;
 
 /// How far ahead of the kernels local memory is asked for, and by how much at a time. The processor
 /// itself looks ahead no further than the page; two pages ahead, the next one's translation is
@@ -90,13 +93,26 @@ Transfer through(const Process& from, std::span<const Segment> local,
 }
 
 /// The common case: one run on each side, equally long and no longer than the tile. Written flat,
-/// because behind a system call the processor has forgotten where returns lead. False if anything
-/// was unusual; nothing has happened then.
-bool combined_at_once(const Process& from, const Segment& local, const RemoteSegment& remote,
-                      const Combiner& combine, std::byte* tile) noexcept {
+/// and with all that can be known before the system call done before it, because behind one the
+/// processor has forgotten where returns and indirect calls lead. False if anything was unusual;
+/// nothing has happened then.
+[[gnu::always_inline]] inline bool combined_at_once(const Process& from, const Segment& local,
+                                                    const RemoteSegment& remote,
+                                                    const Combiner& combine, std::size_t count,
+                                                    std::byte* tile) noexcept {
     if (!attach::read_at_once(from.target(), remote, Segment(tile, local.size()))) return false;
-    combine(local.data(), tile, local.data(), local.size());
+    combine.elements(local.data(), tile, local.data(), count);
     return true;
+}
+
+/// The same for messages up to small_bytes.
+[[gnu::always_inline]] inline bool small_combined_at_once(const Process& from, const Segment& local,
+                                                          const RemoteSegment& remote,
+                                                          const Combiner& combine) noexcept {
+    const std::size_t count = local.size() / combine.element_bytes();
+    if (count * combine.element_bytes() != local.size() || count == 0) return false;
+    alignas(64) std::byte tile[small_bytes];
+    return combined_at_once(from, local, remote, combine, count, tile);
 }
 
 Transfer fetch(const Process& from, std::span<const Segment> local,
@@ -109,19 +125,16 @@ Transfer fetch(const Process& from, std::span<const Segment> local,
     if (total == 0) return {};
     if (from.empty()) return failed(ESRCH);
 
-    const bool plain = local.size() == 1 && remote.size() == 1 && local[0].size() == total &&
-                       remote[0].bytes == total;
-    if (total <= small_bytes) {
-        alignas(64) std::byte tile[small_bytes];
-        if (plain && combined_at_once(from, local[0], remote[0], combine, tile)) return {total, {}};
-        return through(from, local, remote, combine, total, tile, small_bytes);
-    }
     const std::size_t chunk = std::max(reduction::tile_bytes() / element, std::size_t{1}) * element;
     const Room room(static_cast<std::size_t>(std::min<std::uint64_t>(chunk, total)));
     if (room.data() == nullptr) return failed(ENOMEM);
+    const bool plain = local.size() == 1 && remote.size() == 1 && local[0].size() == total &&
+                       remote[0].bytes == total;
+    const Transfer all{total, {}};
     if (plain && total <= chunk &&
-        combined_at_once(from, local[0], remote[0], combine, room.data()))
-        return {total, {}};
+        combined_at_once(from, local[0], remote[0], combine, local[0].size() / element,
+                         room.data()))
+        return all;
     return through(from, local, remote, combine, total, room.data(), chunk);
 }
 
@@ -131,7 +144,14 @@ Transfer reduce(const Process& from, std::span<const Segment> local,
                 std::span<const RemoteSegment> remote, Op op, Type type, Order order) noexcept {
     const bool moves = op == Op::replace || op == Op::no_op;
     const Combiner combine(op, type, moves || order == Order::local_op_remote);
-    if (!moves || !combine.usable()) return fetch(from, local, remote, combine);
+    if (!moves || !combine.usable()) {
+        const bool small = local.size() == 1 && remote.size() == 1 &&
+                           local[0].size() == remote[0].bytes && local[0].size() <= small_bytes &&
+                           combine.usable() && !from.empty();
+        const Transfer all{small ? remote[0].bytes : 0, {}};
+        if (small && small_combined_at_once(from, local[0], remote[0], combine)) return all;
+        return fetch(from, local, remote, combine);
+    }
 
     bool whole = true;
     const std::uint64_t total = reduction::measure(local, remote, combine.element_bytes(), whole);

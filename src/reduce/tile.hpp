@@ -22,15 +22,38 @@ std::size_t tile_bytes() noexcept;
 /// library may itself stand on ours.
 class Room {
 public:
-    explicit Room(std::size_t bytes) noexcept;
+    /// Inline where the thread has its room already: the commonest case, between two system calls.
+    explicit Room(std::size_t bytes) noexcept {
+        if (thread_room_ == nullptr || taken_ || bytes > 2 * tile_bytes()) {
+            find(bytes);
+        } else {
+            data_ = thread_room_;
+            taken_ = true;
+        }
+    }
     Room(const Room&) = delete;
     Room& operator=(const Room&) = delete;
-    ~Room();
+    ~Room() {
+        if (own_bytes_ != 0) {
+            give_back();
+        } else if (data_ != nullptr) {
+            taken_ = false;
+        }
+    }
 
     /// Page-aligned; null if the system has no memory.
     [[nodiscard]] std::byte* data() const noexcept { return data_; }
 
 private:
+    struct AtThreadEnd;
+    void find(std::size_t bytes) noexcept;
+    void give_back() noexcept;
+
+    /// The thread's room. No destructors: destructors of other thread-local objects may still
+    /// reduce after ours have run, and find the room taken for good.
+    static constinit inline thread_local std::byte* thread_room_ = nullptr;
+    static constinit inline thread_local bool taken_ = false;
+
     std::byte* data_ = nullptr;
     std::size_t own_bytes_ = 0;  // of our own mapping; 0 when it is the thread's
 };
