@@ -87,23 +87,35 @@ struct Function {
 
 /// Applies `op` to two arrays of `count` elements in this process: `result[i] = left[i] op
 /// right[i]`. `result` may be the same array as `left` or `right` but must not partly overlap them.
-/// Any alignment. Integers wrap; half types are computed in float and rounded once, to nearest
-/// even; min and max return the right operand if either is a NaN; logical operations give 0 or 1;
-/// minloc and maxloc give the smaller index when values tie. `replace` gives the right operand,
-/// `no_op` the left one. The same input gives the same bits on every machine and instruction set.
-/// EINVAL if MPI's table does not allow the pair.
+/// Any alignment. EINVAL if MPI's table does not allow the pair.
+///
+/// The same input gives the same bits on every machine and instruction set:
+/// - Integers wrap. Half types are computed in float and rounded once, to nearest even.
+/// - min and max are `left < right ? left : right` and its mirror image: the right operand if both
+///   are equal (-0.0 and 0.0 are) or either is a NaN. Logical operations give 0 or 1.
+/// - A sum or product that is no number is the left operand if that is a NaN, else the right one
+///   (made quiet, payload kept), else x86's default NaN. A part of a complex product that is no
+///   number is always the default one.
+/// - minloc and maxloc give the pair of the smaller index when values tie, and the right pair if
+///   either value is a NaN. The chosen pair is copied whole, padding included.
+/// - `replace` gives the right operand, `no_op` the left one.
+///
+/// Any number of threads; no memory is kept.
 std::error_code combine(Op op, Type type, const void* left, const void* right, void* result,
                         std::size_t count) noexcept;
 
 /// Fetches and combines: `local[i] = local[i] op remote[i]`, or with Order::remote_op_local
 /// `local[i] = remote[i] op local[i]`. (`replace` takes the remote value and `no_op` keeps the
-/// local one in either order.) Each list in order, until the shorter one ends.
+/// local one in either order; `no_op` never looks at the remote side.) Each list in order, until
+/// the shorter one ends. On overlapping memory of the calling process it goes tile by tile, so a
+/// result may become an operand.
 ///
 /// Returns the bytes combined, always whole elements: those before a hole count, an element that
 /// reaches into the hole does not. Any alignment; elements may cross pages, not segments.
 /// Errors, before anything moved: EINVAL, the pair of operation and type is not in MPI's table, or
 /// a segment is no whole number of elements. Otherwise as read(). Local memory is touched by this
-/// thread: a bad local address is a SIGSEGV, as in memcpy.
+/// thread: a bad local address is a SIGSEGV, as in memcpy. Any number of threads; each keeps up to
+/// 1 MiB for tiles from its first large reduction to its end.
 Transfer reduce(const Process& from, std::span<const Segment> local,
                 std::span<const RemoteSegment> remote, Op op, Type type,
                 Order order = Order::local_op_remote) noexcept;
@@ -113,7 +125,8 @@ Transfer reduce(const Process& from, std::span<const Segment> local,
 
 /// The mirror image, which writes to the remote side: `remote[i] = remote[i] op local[i]`, or with
 /// Order::local_op_remote `remote[i] = local[i] op remote[i]`. Not atomic: nobody else may touch
-/// the remote elements meanwhile. Elements are written whole or not at all.
+/// the remote elements meanwhile. An element that a write left torn at a bad page is put back, and
+/// for that moment visible to the target. Elements count only when written whole.
 /// (`replace` stores the local value, `no_op` changes nothing.) Errors: as reduce() and write().
 Transfer reduce_into(const Process& to, std::span<const ConstSegment> local,
                      std::span<const RemoteSegment> remote, Op op, Type type,

@@ -30,8 +30,7 @@ inline ssize_t read_run(int pid, const iovec& local, const iovec& remote) noexce
     register long flags asm("r9") = 0;
     asm volatile("syscall"
                  : "+a"(answer)
-                 : "D"(static_cast<long>(pid)), "S"(&local), "d"(1L), "r"(far), "r"(one),
-                   "r"(flags)
+                 : "D"(static_cast<long>(pid)), "S"(&local), "d"(1L), "r"(far), "r"(one), "r"(flags)
                  : "rcx", "r11", "memory");
     return answer;
 #else
@@ -39,8 +38,8 @@ inline ssize_t read_run(int pid, const iovec& local, const iovec& remote) noexce
 #endif
 }
 
-/// True if all of `remote` arrived in `local`, equally long, and was verified; false if anything was
-/// unusual: then read() starts over, which a read can.
+/// True if all of `remote` arrived in `local`, equally long, and was verified; false if anything
+/// was unusual: then read() starts over, which a read can.
 [[gnu::always_inline]] inline bool read_at_once(const Target& from, const RemoteSegment& remote,
                                                 Segment local) noexcept {
     if constexpr (sizeof(std::size_t) < sizeof(remote.address)) return false;

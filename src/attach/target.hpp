@@ -102,9 +102,9 @@ private:
     os::Fd stat_;                    // only without pidfd
     mutable std::atomic<int> mem_;   // -1 until opened; stored once (release), loaded by readers
     mutable std::atomic<int> maps_;  // as mem_
-    mutable std::atomic<bool> maps_tried_ = false;      // by image(), which tries once
-    mutable std::atomic<std::uint32_t> asked_ = 0;      // how often, until the flag is armed
-    mutable os::ReadyFlag flag_;                        // armed by the thread that asks the last
+    mutable std::atomic<bool> maps_tried_ = false;  // by image(), which tries once
+    mutable std::atomic<std::uint32_t> asked_ = 0;  // how often, until the flag is armed
+    mutable os::ReadyFlag flag_;                    // armed by the thread that asks the last
 };
 
 }  // namespace onecopy::attach

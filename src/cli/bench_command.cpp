@@ -79,7 +79,7 @@ TransferBench checked(const TransferOptions& options) {
         return parse_names(asked, what, text, known);
     };
     bench.works = chosen("--works", options.works, work_names());
-    bench.ways = chosen("--ways", options.ways, way_names());
+    bench.ways = chosen("--ways", options.ways, transfer_way_names());
     bench.sizes = parse_sizes(asked, options.sizes, max_bytes);
     bench.repetitions = parse_repetitions(options.repetitions);
     bench.quick = options.quick;

@@ -15,7 +15,7 @@ namespace onecopy::cli {
 
 struct TransferBench {
     std::vector<std::string> works;    // of work_names()
-    std::vector<std::string> ways;     // of way_names()
+    std::vector<std::string> ways;     // of transfer_way_names()
     std::vector<std::uint64_t> sizes;  // ascending
     std::uint64_t repetitions = 0;     // of each combination; 0: as many as fit into a time
     bool quick = false;                // a tenth of that time

@@ -312,7 +312,7 @@ private:
 }  // namespace
 
 std::span<const std::string_view> work_names() noexcept { return works; }
-std::span<const std::string_view> way_names() noexcept { return ways; }
+std::span<const std::string_view> transfer_way_names() noexcept { return ways; }
 
 Work work_named(std::string_view name) noexcept {
     return static_cast<Work>(std::find(works.begin(), works.end(), name) - works.begin());

@@ -27,7 +27,7 @@ enum class Side { receiver, sender };
 
 /// The names, in the order in which they are measured and printed.
 std::span<const std::string_view> work_names() noexcept;
-std::span<const std::string_view> way_names() noexcept;
+std::span<const std::string_view> transfer_way_names() noexcept;
 
 /// The work of that name, which must be one of work_names().
 Work work_named(std::string_view name) noexcept;

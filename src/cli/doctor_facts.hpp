@@ -60,11 +60,12 @@ enum class Feature {
     madvise_populate,
     futex_waitv,
     madvise_collapse,
+    deferred_completions,
     pagemap_scan,
     procmap_query,
     userfaultfd,
 };
-inline constexpr std::size_t feature_count = 8;
+inline constexpr std::size_t feature_count = 9;
 
 struct KernelFacts {
     std::string release;  ///< uname -r

@@ -17,6 +17,7 @@
 
 #include "cli/doctor_gather.hpp"
 #include "os/fd.hpp"
+#include "os/ready_flag.hpp"
 
 namespace onecopy::cli {
 namespace {
@@ -342,6 +343,12 @@ std::array<Attempt, feature_count> try_features() {
             *aligned = 1;
             const int error = outcome(::madvise(aligned, huge_page_bytes, madvise_collapse) == 0);
             return error == EINVAL ? error : 0;  // no free huge page now: it exists all the same
+        }));
+    set(Feature::deferred_completions, in_child([] {
+            std::array<int, 2> ends{};
+            os::ReadyFlag flag;
+            if (::pipe2(ends.data(), O_CLOEXEC) != 0) return errno;
+            return flag.arm(ends[0]) ? 0 : ENOSYS;
         }));
     set(Feature::pagemap_scan, in_child([] {
             const Fd pagemap(::open("/proc/self/pagemap", O_RDONLY | O_CLOEXEC));

@@ -14,7 +14,8 @@
 namespace onecopy::os {
 namespace {
 
-/// Kernel ABI, newer than Debian 12's headers in part. Source: Linux, include/uapi/linux/io_uring.h.
+/// Kernel ABI, newer than Debian 12's headers in part. Source: Linux,
+/// include/uapi/linux/io_uring.h.
 struct SubmissionOffsets {
     std::uint32_t head, tail, ring_mask, ring_entries, flags, dropped, array, reserved;
     std::uint64_t user_address;
@@ -48,14 +49,14 @@ constexpr std::uint8_t poll_add = 6;
 constexpr std::size_t completion_bytes = 16;
 constexpr off_t submissions_offset = 0x10000000;
 
-/// A word that the kernel clears in every forked child; nullptr if there can be none. Never unmapped.
+/// A word that the kernel clears in every forked child; nullptr if there can be none. Never
+/// unmapped.
 std::atomic<std::uint32_t>* wiped_word() noexcept {
     static std::atomic<std::atomic<std::uint32_t>*> known{nullptr};
     std::atomic<std::uint32_t>* word = known.load(std::memory_order_acquire);
     if (word != nullptr) return word;
     const auto bytes = static_cast<std::size_t>(::sysconf(_SC_PAGESIZE));
-    void* page =
-        ::mmap(nullptr, bytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+    void* page = ::mmap(nullptr, bytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
     if (page == MAP_FAILED) return nullptr;
     auto* const made = new (page) std::atomic<std::uint32_t>(0);
     if (::madvise(page, bytes, MADV_WIPEONFORK) == 0 &&  // Linux 4.14

@@ -25,9 +25,9 @@ public:
     ReadyFlag(const ReadyFlag&) = delete;
     ReadyFlag& operator=(const ReadyFlag&) = delete;
 
-    /// Arms it for the calling thread, once in its life, about 25 us; `fd` need not stay open. False
-    /// where the kernel has no such ring or forbids it: quiet() stays false. Not by two threads at
-    /// once; at the same time as quiet() it may.
+    /// Arms it for the calling thread, once in its life, about 25 us; `fd` need not stay open.
+    /// False where the kernel has no such ring or forbids it: quiet() stays false. Not by two
+    /// threads at once; at the same time as quiet() it may.
     bool arm(int fd) noexcept;
 
     /// True: `fd` has not become readable before this call. False: it may have; ask.
@@ -49,7 +49,8 @@ private:
     /// address would not do: a later thread's may be the same.)
     static inline thread_local std::uint64_t this_thread_ = 0;
 
-    std::atomic<std::uint64_t> thread_ = ~std::uint64_t{0};  // stored once, by arm(), after the rest
+    std::atomic<std::uint64_t> thread_ =
+        ~std::uint64_t{0};           // stored once, by arm(), after the rest
     const Word* process_ = nullptr;  // holds number_ in the process that armed it
     std::uint32_t number_ = 0;
     const Word* flags_ = nullptr;

@@ -33,8 +33,8 @@ std::span<const Way> ways() {
     constexpr Difference call = needs_the_first_thread | (sizeof(void*) < 8 ? ends_at_4_gib : none);
     static const Way list[] = {
         {"process_vm", attach::process_vm_engine, true, false, call, call},
-        {"proc_mem", attach::proc_mem_engine, false, false, reads_protected_pages | never_waits_for_a_page,
-         never_waits_for_a_page},
+        {"proc_mem", attach::proc_mem_engine, false, false,
+         reads_protected_pages | never_waits_for_a_page, never_waits_for_a_page},
         {"automatic", nullptr, false, true, none, never_waits_for_a_page},
         {"automatic_held", nullptr, true, false, none, none},
     };
@@ -163,9 +163,7 @@ bool EngineContract::differs(Difference difference) const {
     return (static_cast<unsigned>(all) & static_cast<unsigned>(difference)) != 0;
 }
 
-Process EngineContract::open(const Child& child) const {
-    return test::open(way(), child.pid());
-}
+Process EngineContract::open(const Child& child) const { return test::open(way(), child.pid()); }
 
 Transfer EngineContract::move(const Process& process, Segment local, std::uint64_t address) const {
     const RemoteSegment remote{address, local.size()};

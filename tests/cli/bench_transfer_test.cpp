@@ -25,7 +25,7 @@ namespace {
 TransferBench small(std::vector<std::string> works = {"read", "write", "reduce", "incast"}) {
     TransferBench bench;
     bench.works = std::move(works);
-    bench.ways.assign(way_names().begin(), way_names().end());
+    bench.ways.assign(transfer_way_names().begin(), transfer_way_names().end());
     bench.sizes = {8, 4096};
     bench.repetitions = 3;
     return bench;

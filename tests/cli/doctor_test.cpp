@@ -230,12 +230,13 @@ TEST(DoctorCommand, OldKernelsLackFeaturesAndItSaysWhatIsLost) {
         const std::array calls{test::Refusal{SYS_pidfd_open, ENOSYS},
                                test::Refusal{SYS_pidfd_getfd, ENOSYS},
                                test::Refusal{449, ENOSYS},  // futex_waitv
+                               test::Refusal{425, ENOSYS},  // io_uring_setup
                                test::Refusal{SYS_madvise, EINVAL, 2, 20, 30}};
         if (test::refuse(calls) != 0) ::_exit(126);
     };
     const ToolRun run = run_onecopy({"doctor"}, setup);
     EXPECT_EQ(run.status, 0) << run.err;
-    for (const char* name : {"no  pidfd_open", "no  pidfd_getfd", "no  futex_waitv",
+    for (const char* name : {"no  pidfd_open", "no  pidfd_getfd", "no  futex_waitv", "no  io_uring, deferred",
                              "no  MADV_POPULATE_WRITE", "no  MADV_COLLAPSE"}) {
         EXPECT_NE(run.out.find(name), run.out.npos) << name << "\n" << run.out;
     }

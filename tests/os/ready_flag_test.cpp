@@ -95,7 +95,9 @@ TEST(ReadyFlag, IsNoLongerQuietWhenItsThreadHasEnded) {
         }).join();
         if (!armed) GTEST_SKIP() << "no io_uring with deferred completions here";
         EXPECT_FALSE(flag.quiet());
-        std::thread([&] { EXPECT_FALSE(flag.quiet()); }).join();  // at the same addresses, most likely
+        std::thread([&] {
+            EXPECT_FALSE(flag.quiet());
+        }).join();  // at the same addresses, most likely
     }
 }
 
@@ -133,7 +135,8 @@ TEST(ReadyFlag, IsSetBeforeAPidIsFree) {
     struct Shared {
         std::atomic<int> target, reaped;
     };
-    void* const page = ::mmap(nullptr, 4096, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+    void* const page =
+        ::mmap(nullptr, 4096, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
     ASSERT_NE(page, MAP_FAILED);
     auto* const shared = new (page) Shared{};
     Child reaper;

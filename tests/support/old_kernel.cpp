@@ -1,7 +1,8 @@
 // Runs a program as if on an older or poorer machine: old_kernel MODE PROGRAM [ARGUMENT...].
 //
 //   old        Linux 4.18 or so: no pidfd_open, pidfd_getfd, futex_waitv, process_madvise,
-//              io_uring; none of the madvise advices that came later; no question about one mapping.
+//              io_uring; none of the madvise advices that came later; no question about one
+//              mapping.
 //   no-epoll   no epoll instance can be had (a limit of descriptors or of memory).
 #include <linux/fs.h>
 #include <sys/ioctl.h>
@@ -21,7 +22,8 @@ namespace {
 using onecopy::test::Refusal;
 
 constexpr long pidfd_send_signal = 424, pidfd_open = 434, pidfd_getfd = 438, process_madvise = 440,
-               futex_waitv = 449, io_uring_setup = 425;  // the same everywhere; absent in old headers
+               futex_waitv = 449,
+               io_uring_setup = 425;  // the same everywhere; absent in old headers
 
 std::vector<Refusal> refusals(std::string_view mode) {
     if (mode == "no-epoll") return {{SYS_epoll_create1, EMFILE}};
