@@ -89,7 +89,9 @@ struct Function {
 /// right[i]`. `result` may be the same array as `left` or `right` but must not partly overlap them.
 /// Any alignment. EINVAL if MPI's table does not allow the pair.
 ///
-/// The same input gives the same bits on every machine and instruction set:
+/// The same input gives the same bits on every machine and instruction set, in the floating-point
+/// environment that a program starts with (rounding to nearest, subnormal numbers not flushed,
+/// which -ffast-math changes):
 /// - Integers wrap. Half types are computed in float and rounded once, to nearest even.
 /// - min and max are `left < right ? left : right` and its mirror image: the right operand if both
 ///   are equal (-0.0 and 0.0 are) or either is a NaN. Logical operations give 0 or 1.
@@ -125,8 +127,9 @@ Transfer reduce(const Process& from, std::span<const Segment> local,
 
 /// The mirror image, which writes to the remote side: `remote[i] = remote[i] op local[i]`, or with
 /// Order::local_op_remote `remote[i] = local[i] op remote[i]`. Not atomic: nobody else may touch
-/// the remote elements meanwhile. An element that a write left torn at a bad page is put back, and
-/// for that moment visible to the target. Elements count only when written whole.
+/// the remote elements meanwhile, and no element may be listed twice. An element that a write left
+/// torn at a bad page is put back, and for that moment visible to the target. Elements count only
+/// when written whole.
 /// (`replace` stores the local value, `no_op` changes nothing.) Errors: as reduce() and write().
 Transfer reduce_into(const Process& to, std::span<const ConstSegment> local,
                      std::span<const RemoteSegment> remote, Op op, Type type,

@@ -28,13 +28,16 @@ public:
         return {batch_runs, 1, batch_bytes};
     }
 
-    [[nodiscard]] int admit(const Target& target, Direction /*direction*/,
+    [[nodiscard]] int admit(const Target& target, Direction direction,
                             int /*refusal*/) const noexcept override {
+        // An image that somebody reads in outlives its program: what would be written there now is
+        // lost, and must not count.
+        if (direction == Direction::write && target.image() == Target::Image::gone) return ESRCH;
         // The kept descriptor outlives a right that was taken back, so ask the kernel first. What
         // it refuses, or cannot be asked about, a fresh open of this very file may still permit.
         int right = target.is_self() ? 0 : target.probe();
         const bool settled = right == 0 ? target.mem() >= 0 : right == ESRCH;
-        if (!settled) right = target.mem_permitted_now();
+        if (!settled) right = target.mem_permitted_now(direction == Direction::write);
         return right == ENOENT ? EACCES : right;  // another pid namespace's /proc is mounted
     }
 
@@ -69,6 +72,7 @@ private:
         if (moved > 0) return {static_cast<std::uint64_t>(moved), 0};
         if (moved == 0) return {0, ESRCH};  // the memory image is gone
         if (errno == EIO || errno == EINVAL) return {0, EFAULT};
+        if (errno == EBADF) return {0, EPERM};  // /proc is mounted read-only: so is the descriptor
         return {0, errno};
     }
 

@@ -9,6 +9,7 @@
 #include <thread>
 
 #include "attach/target.hpp"
+#include "os/no_cancel.hpp"
 
 namespace onecopy {
 
@@ -51,6 +52,7 @@ bool Process::wait_for_death(std::chrono::milliseconds timeout) const noexcept {
     constexpr std::chrono::milliseconds hour{3600000};  // poll takes an int: wait in pieces
     const bool forever = timeout.count() < 0;
     const auto start = Clock::now();
+    const os::NoCancel no_cancel;
     while (alive()) {
         auto left = forever ? hour
                             : timeout - std::chrono::duration_cast<std::chrono::milliseconds>(
@@ -73,7 +75,7 @@ std::error_code Process::access() const noexcept {
         error = right;
         if (right != 0 && right != ESRCH) {
             // The other way has a check of its own.
-            error = target_->mem_permitted_now();
+            error = target_->mem_permitted_now(false);
             if (error == EACCES || error == ENOENT) {
                 error = right == attach::Target::no_memory ? ESRCH : EPERM;
             }

@@ -51,6 +51,8 @@ public:
         if (direction == Direction::read || target.is_self()) return 0;
         // A number recycled before the call would be overwritten; a check afterwards is too late.
         if (!target.options().held) return EOPNOTSUPP;
+        if (target.ended())
+            return ESRCH;  // in another pid namespace too: there the number is not it
         // Held: nobody else gets the number, but an exec may have replaced the memory behind it.
         return target.image() == Target::Image::gone ? ESRCH : 0;
     }

@@ -4,6 +4,7 @@
 #include <fcntl.h>
 #include <poll.h>
 #include <sys/epoll.h>
+#include <sys/stat.h>
 #include <sys/syscall.h>
 #include <sys/uio.h>
 #include <unistd.h>
@@ -15,7 +16,7 @@
 #include <cstring>
 #include <string_view>
 
-#include "os/maps.hpp"
+#include "os/no_cancel.hpp"
 
 namespace onecopy::attach {
 namespace {
@@ -55,6 +56,12 @@ bool proc_is_ours() noexcept {
     return got > 0 && std::atoi(text.data()) == ::getpid();
 }
 
+/// Which pid namespace this process is in; 0 if that cannot be told.
+std::uint64_t pid_namespace() noexcept {
+    struct stat facts {};
+    return ::stat("/proc/self/ns/pid", &facts) == 0 ? facts.st_ino : 0;
+}
+
 /// 0 if `pid` is a process and not a thread of one, else ESRCH or why it cannot be told; only where
 /// pidfd_open does not tell.
 int leads_a_group(int proc_dir, int pid) noexcept {
@@ -86,6 +93,7 @@ os::Fd open_of_image(const char* path, int flags) noexcept {
 
 Target::Target(int pid, ProcessOptions options, std::error_code& error) noexcept
     : pid_(-1), self_(false), options_(options), mem_(-1), maps_(-1) {
+    const os::NoCancel no_cancel;
     error.assign(bind(pid), std::system_category());
 }
 
@@ -115,29 +123,49 @@ int Target::bind(int pid) noexcept {
         if (!stat_) return errno == ENOENT ? ESRCH : errno;
     }
     pid_ = pid;
-    self_ = pid == ::getpid();
+    maker_ = os::process_number();
+    maker_pid_ = ::getpid();
+    self_ = pid == maker_pid_;
+    namespace_ = pid_namespace();
     if (!proc_usable) {
         mem_.store(no_proc, std::memory_order_relaxed);
         return 0;
     }
-    os::Fd opened = open_in_proc("mem", O_RDWR);
+    if (!self_) cookie_.learn(pid);
+    os::Fd opened = open_mem();  // after this the process had not ended, or it fails
     if (!opened && (errno == EMFILE || errno == ENFILE)) return errno;
+    if (opened) cookie_.confirm(opened.get());
+    if (!opened && ended()) cookie_ = {};
     keep(mem_, std::move(opened));
     return 0;
 }
 
 Target::~Target() {
+    const os::NoCancel no_cancel;
     for (const auto* slot : {&mem_, &maps_}) {
         if (const int fd = slot->load(std::memory_order_relaxed); fd >= 0) ::close(fd);
     }
 }
 
+bool Target::same_namespace() const noexcept {
+    const std::uint32_t here = os::process_number();
+    if (here != 0 && verified_in_.load(std::memory_order_relaxed) == here) return true;
+    if (namespace_ == 0 || pid_namespace() != namespace_) return false;
+    verified_in_.store(here, std::memory_order_relaxed);
+    return true;
+}
+
 bool Target::ended_by_watch() const noexcept {
-    // A flag costs some 25 us and 20 KiB of the kernel's memory: for those that are asked often.
-    constexpr std::uint32_t often = 32;
+    if (flag_.still_quiet()) return false;  // the news was of another target
+    const os::NoCancel no_cancel;
+    if (!number_is_ours()) return true;
     if (!watch_) return ended_without_watch();
     epoll_event event{};
-    if (::epoll_wait(watch_.get(), &event, 1, 0) > 0) return true;
+    const int ready = ::epoll_wait(watch_.get(), &event, 1, 0);
+    if (ready < 0) return ended_without_watch();
+    if (ready > 0) return true;
+    // A flag takes a place in the thread's ring: for those that are asked often.
+    constexpr std::uint32_t often = 32;
     if (asked_.load(std::memory_order_relaxed) < often &&
         asked_.fetch_add(1, std::memory_order_relaxed) == often - 1) {
         flag_.arm(pidfd_.get());
@@ -146,14 +174,15 @@ bool Target::ended_by_watch() const noexcept {
 }
 
 bool Target::ended_without_watch() const noexcept {
+    const os::NoCancel no_cancel;
+    if (!number_is_ours()) return true;
     if (pidfd_) {
-        // An interrupted or otherwise failed poll does not prove an end: ask again.
         pollfd waiting{pidfd_.get(), POLLIN, 0};
         int ready = 0;
         do {
             ready = ::poll(&waiting, 1, 0);
         } while (ready < 0 && (errno == EINTR || errno == EAGAIN));
-        return ready > 0;
+        return ready != 0;  // what cannot be asked is not known to live
     }
     // Reaped: it cannot be read any more. A zombie leader whose threads go on has not ended.
     std::array<char, 1024> text{};
@@ -166,16 +195,32 @@ bool Target::ended_without_watch() const noexcept {
 
 Target::Image Target::image() const noexcept {
     if (is_self()) return Image::same;
-    if (const int list = maps_.load(std::memory_order_acquire); list >= 0) {
-        const int gone = os::image_behind(list);
-        if (gone != ENOTTY) return gone == 0 ? Image::same : Image::gone;
-        return image_by_mem();
-    }
-    const Image answer = image_by_mem();
-    if (answer == Image::same && !maps_tried_.exchange(true, std::memory_order_relaxed)) {
-        (void)maps();  // for the next time
-    }
-    return answer;
+    if (!number_is_ours()) return Image::gone;
+    const ImageCookie::Answer answer = cookie_.ask(pid_);
+    if (answer == ImageCookie::Answer::different) return Image::gone;
+    // Its relatives by fork have the same cookie, so the number must still be its own.
+    if (ended()) return Image::gone;
+    if (answer == ImageCookie::Answer::same) return Image::same;
+    if (answer == ImageCookie::Answer::missing && bound_image_has_cookie()) return Image::gone;
+    const os::NoCancel no_cancel;
+    const Image known = image_by_mem();
+    if (known == Image::gone) return known;
+    // An image that somebody reads in outlives its process, so the process must be asked too: one
+    // that is about to end has no memory any more. Nor has a first thread that has ended; then
+    // another thread of the process has, if it can be opened.
+    const int right = probe();
+    if (right == 0 || right == EPERM) return known;
+    const int fresh = mem_permitted_now(false);
+    const bool cannot_be_asked = right == ENOSYS && (fresh == EPERM || fresh == EACCES);
+    return fresh == 0 || cannot_be_asked ? known : Image::gone;
+}
+
+bool Target::bound_image_has_cookie() const noexcept {
+    const int fd = mem_.load(std::memory_order_acquire);
+    if (fd < 0) return true;  // hardly a program unmaps the end of its own stack
+    ImageCookie seen = cookie_;
+    seen.confirm(fd);
+    return seen.known();
 }
 
 Target::Image Target::image_by_mem() const noexcept {
@@ -187,21 +232,32 @@ Target::Image Target::image_by_mem() const noexcept {
     return got == 0 ? Image::gone : Image::same;
 }
 
-bool Target::has_memory() const noexcept {
-    const Image known = image();
-    if (known != Image::unknown) return known == Image::same;
-    // No descriptor to ask (the right to open one needs more than the right to read). A process
-    // that is about to end has already lost its memory, and so answers the probe otherwise.
-    const int right = probe();
-    return right == 0 || right == EPERM;
+os::Fd Target::open_mem() const noexcept {
+    os::Fd opened = open_in_proc("mem", O_RDWR);
+    if (!opened && errno == EROFS) opened = open_in_proc("mem", O_RDONLY);
+    return opened;
 }
 
 int Target::mem() const noexcept {
     const int fd = mem_.load(std::memory_order_acquire);
-    return fd != -1 ? fd : keep(mem_, open_in_proc("mem", O_RDWR));
+    if (fd != -1) return fd;
+    os::Fd opened = open_mem();
+    // The right has come later than the handle; the image may be another by now.
+    if (opened && cookie_.known()) {
+        ImageCookie seen = cookie_;
+        seen.confirm(opened.get());
+        if (!seen.known()) {
+            errno = ESRCH;
+            return -1;
+        }
+    }
+    return keep(mem_, std::move(opened));
 }
 
-int Target::mem_permitted_now() const noexcept { return open_in_proc("mem", O_RDWR) ? 0 : errno; }
+int Target::mem_permitted_now(bool for_writing) const noexcept {
+    if (open_in_proc("mem", for_writing ? O_RDWR : O_RDONLY)) return 0;
+    return errno == EROFS ? EPERM : errno;
+}
 
 int Target::maps() const noexcept {
     const int fd = maps_.load(std::memory_order_acquire);
@@ -209,7 +265,7 @@ int Target::maps() const noexcept {
     os::Fd opened = open_in_proc("maps", O_RDONLY);
     // Opened on the image that mem is bound to: an image once gone does not come back.
     if (!opened) return -1;
-    if (image_by_mem() != Image::same) {
+    if (image() != Image::same) {
         errno = ESRCH;
         return -1;
     }
@@ -233,6 +289,7 @@ int Target::probe() const noexcept {
 }
 
 os::Fd Target::open_in_proc(const char* name, int flags) const noexcept {
+    const os::NoCancel no_cancel;
     if (mem_.load(std::memory_order_relaxed) == no_proc) {
         errno = ENOENT;
         return os::Fd{};

@@ -6,11 +6,16 @@
 #include <cstdint>
 
 #include "attach/read_at_once.hpp"
+#include "os/no_cancel.hpp"
 #include "os/ticks.hpp"
 #include "os/touch.hpp"
 
 namespace onecopy::attach {
 namespace {
+
+/// In a transfer of many calls the memory image is looked at again at least so often, so that
+/// little is lost when it turns out to be gone; some 100 us.
+constexpr std::uint64_t unproven_ticks = 250000;
 
 /// Room for one batch; uninitialised on purpose, since most batches use one run of it.
 struct Room {
@@ -28,11 +33,16 @@ int drive(const Engine& engine, const Target& target, Direction direction, Walk&
     plan::Limits limits = engine.limits();
     std::uint64_t proven = done;  // what is known to have come from or gone to the same image
     std::uint64_t proof = os::ticks();
+    const bool watch = target.options().watch_image;
     while (!walk.done()) {
         walk.fill(batch, limits);
+        const std::uint64_t start = os::ticks();
         const Step step = engine.move(target, direction, batch);
         if (step.bytes > 0) {
-            const bool doubtful = step.bytes < batch.bytes || os::ticks() - proof > blocked_ticks;
+            const std::uint64_t now = os::ticks();
+            const bool doubtful = watch || step.bytes < batch.bytes ||
+                                  may_have_waited(now - start, step.bytes) ||
+                                  now - proof > unproven_ticks;
             if (!target.still_there(doubtful)) {
                 done = proven;
                 return ESRCH;
@@ -80,6 +90,7 @@ int graver(int one, int other) noexcept {
 template <class Walk>
 Transfer carry(const Target& target, Direction direction, Walk& walk,
                std::span<const Engine* const> engines) noexcept {
+    const os::NoCancel no_cancel;
     Transfer result;
     int refusal = 0;
     int last = 0;
@@ -118,7 +129,7 @@ template <class LocalSegment>
 Transfer carry_within(const Target& self, Direction direction,
                       plan::Walk<LocalSegment, RemoteSegment> walk,
                       std::span<const Engine* const> engines) noexcept {
-    std::array<std::byte, 16384> tile;
+    std::array<std::byte, 4096> tile;
     Transfer result;
     while (!walk.done()) {
         const std::uint64_t bytes = walk.common();

@@ -4,12 +4,50 @@
 
 namespace onecopy::c_api {
 
-// The C constants are the C++ ones; each end of either list is pinned here.
-static_assert(ONECOPY_SUM == static_cast<int>(Op::sum));
-static_assert(ONECOPY_NO_OP == static_cast<int>(Op::no_op));
-static_assert(ONECOPY_INT8 == static_cast<int>(Type::int8) << ONECOPY_TYPE_SHIFT);
-static_assert(ONECOPY_FLOAT64 == static_cast<int>(Type::float64) << ONECOPY_TYPE_SHIFT);
-static_assert(ONECOPY_DOUBLE_DOUBLE == static_cast<int>(Type::double_double) << ONECOPY_TYPE_SHIFT);
+// The C constants are the C++ ones.
+#define ONECOPY_SAME_OP(c, cpp) static_assert(ONECOPY_##c == static_cast<int>(Op::cpp))
+#define ONECOPY_SAME_TYPE(c, cpp) \
+    static_assert(ONECOPY_##c == static_cast<int>(Type::cpp) << ONECOPY_TYPE_SHIFT)
+ONECOPY_SAME_OP(SUM, sum);
+ONECOPY_SAME_OP(PROD, prod);
+ONECOPY_SAME_OP(MIN, min);
+ONECOPY_SAME_OP(MAX, max);
+ONECOPY_SAME_OP(LAND, land);
+ONECOPY_SAME_OP(LOR, lor);
+ONECOPY_SAME_OP(LXOR, lxor);
+ONECOPY_SAME_OP(BAND, band);
+ONECOPY_SAME_OP(BOR, bor);
+ONECOPY_SAME_OP(BXOR, bxor);
+ONECOPY_SAME_OP(MINLOC, minloc);
+ONECOPY_SAME_OP(MAXLOC, maxloc);
+ONECOPY_SAME_OP(REPLACE, replace);
+ONECOPY_SAME_OP(NO_OP, no_op);
+ONECOPY_SAME_TYPE(INT8, int8);
+ONECOPY_SAME_TYPE(INT16, int16);
+ONECOPY_SAME_TYPE(INT32, int32);
+ONECOPY_SAME_TYPE(INT64, int64);
+ONECOPY_SAME_TYPE(UINT8, uint8);
+ONECOPY_SAME_TYPE(UINT16, uint16);
+ONECOPY_SAME_TYPE(UINT32, uint32);
+ONECOPY_SAME_TYPE(UINT64, uint64);
+ONECOPY_SAME_TYPE(FLOAT16, float16);
+ONECOPY_SAME_TYPE(BFLOAT16, bfloat16);
+ONECOPY_SAME_TYPE(FLOAT32, float32);
+ONECOPY_SAME_TYPE(FLOAT64, float64);
+ONECOPY_SAME_TYPE(LONG_DOUBLE, long_double);
+ONECOPY_SAME_TYPE(COMPLEX_FLOAT, complex_float);
+ONECOPY_SAME_TYPE(COMPLEX_DOUBLE, complex_double);
+ONECOPY_SAME_TYPE(BOOLEAN, boolean);
+ONECOPY_SAME_TYPE(FLOAT_INT, float_int);
+ONECOPY_SAME_TYPE(DOUBLE_INT, double_int);
+ONECOPY_SAME_TYPE(LONG_INT, long_int);
+ONECOPY_SAME_TYPE(INT_INT, int_int);
+ONECOPY_SAME_TYPE(SHORT_INT, short_int);
+ONECOPY_SAME_TYPE(LONG_DOUBLE_INT, long_double_int);
+ONECOPY_SAME_TYPE(FLOAT_FLOAT, float_float);
+ONECOPY_SAME_TYPE(DOUBLE_DOUBLE, double_double);
+#undef ONECOPY_SAME_OP
+#undef ONECOPY_SAME_TYPE
 
 Flags parse_flags(unsigned long flags) noexcept {
     Flags parsed;

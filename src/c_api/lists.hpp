@@ -5,6 +5,7 @@
 
 #include <array>
 #include <cstddef>
+#include <cstdint>
 #include <memory>
 #include <new>
 #include <span>
@@ -14,17 +15,18 @@
 
 namespace onecopy::c_api {
 
-/// An array of up to IOV_MAX segments on the stack, and of any number on the heap.
+/// An array of up to 32 segments on the stack, and of any number on the heap.
 template <class To>
 class List {
 public:
     /// Converts `count` elements by `convert`. Empty and !ok() when memory ran out.
     template <class From, class Convert>
     List(const From* from, std::size_t count, Convert&& convert) noexcept {
+        if (count > PTRDIFF_MAX / sizeof(To)) return;  // new would throw, nothrow or not
         if (count > few_) {
             heap_.reset(new (std::nothrow) To[count]);
-            at_ = heap_.get();
         }
+        at_ = count > few_ ? heap_.get() : room_.data();
         if (at_ == nullptr) return;
         count_ = count;
         for (std::size_t i = 0; i < count; ++i) at_[i] = convert(from[i]);
@@ -39,7 +41,7 @@ private:
     static constexpr std::size_t few_ = 32;
     std::array<To, few_> room_{};
     std::unique_ptr<To[]> heap_;
-    To* at_ = room_.data();
+    To* at_ = nullptr;
     std::size_t count_ = 0;
 };
 

@@ -1,6 +1,7 @@
 // Ownership of a file descriptor.
 #pragma once
 
+#include <sys/syscall.h>
 #include <unistd.h>
 
 #include <utility>
@@ -20,7 +21,8 @@ public:
     Fd(const Fd&) = delete;
     Fd& operator=(const Fd&) = delete;
     ~Fd() {
-        if (fd_ >= 0) ::close(fd_);  // Linux frees it even on error: never retry
+        // Linux frees it even on error: never retry. Not by close(), which is a cancellation point.
+        if (fd_ >= 0) ::syscall(SYS_close, fd_);
     }
 
     [[nodiscard]] int get() const noexcept { return fd_; }

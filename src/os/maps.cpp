@@ -8,6 +8,8 @@
 #include <cerrno>
 #include <charconv>
 #include <cstring>
+#include <span>
+#include <vector>
 
 namespace onecopy::os {
 namespace {
@@ -21,7 +23,6 @@ struct ProcmapQuery {
     std::uint64_t vma_name_addr, build_id_addr;
 };
 constexpr unsigned long procmap_query = _IOWR('f', 17, ProcmapQuery);
-constexpr std::uint64_t covering_or_next = 0x10;
 constexpr std::uint64_t vma_readable = 1, vma_writable = 2, vma_executable = 4, vma_shared = 8;
 
 /// Takes a number in `base` off the front of `text`, and the one character `after` behind it.
@@ -33,12 +34,13 @@ bool take(std::string_view& text, Number& number, int base, char after) noexcept
     return true;
 }
 
-/// Reads a descriptor in large pieces and hands out whole lines. The kernel never splits a line
-/// over two reads of a maps file, but a line longer than what is left of the buffer must move.
+/// Reads a descriptor through `buffer` and hands out its lines; one that is longer than the buffer
+/// is cut (only the name stands so far behind).
 template <class Visit>
-int for_each_line(int fd, Visit&& visit) noexcept(noexcept(visit(std::string_view{}))) {
-    std::array<char, 16384> buffer;
+int for_each_line(int fd, std::span<char> buffer,
+                  Visit&& visit) noexcept(noexcept(visit(std::string_view{}))) {
     std::size_t have = 0;
+    bool cut = false;  // what comes up to the next line's start belongs to a line handed out
     off_t at = 0;
     for (;;) {
         const ssize_t got = ::pread(fd, buffer.data() + have, buffer.size() - have, at);
@@ -52,10 +54,15 @@ int for_each_line(int fd, Visit&& visit) noexcept(noexcept(visit(std::string_vie
         std::string_view rest(buffer.data(), have);
         for (std::size_t eol = rest.find('\n'); eol != std::string_view::npos;
              eol = rest.find('\n')) {
-            if (!visit(rest.substr(0, eol))) return 0;
+            if (!cut && !visit(rest.substr(0, eol))) return 0;
+            cut = false;
             rest.remove_prefix(eol + 1);
         }
-        if (rest.size() == buffer.size()) rest = {};  // no map line is this long: drop it
+        if (rest.size() == buffer.size()) {
+            if (!cut && !visit(rest)) return 0;
+            cut = true;
+        }
+        if (cut) rest = {};
         std::memmove(buffer.data(), rest.data(), rest.size());
         have = rest.size();
     }
@@ -85,7 +92,8 @@ bool parse_map(std::string_view line, Map& map) noexcept {
 }
 
 std::error_code for_each_map(int maps_fd, const std::function<bool(const Map&)>& visit) {
-    const int error = for_each_line(maps_fd, [&](std::string_view line) {
+    std::vector<char> buffer(std::size_t{64} << 10);
+    const int error = for_each_line(maps_fd, buffer, [&](std::string_view line) {
         Map map;
         return !parse_map(line, map) || visit(map);
     });
@@ -112,7 +120,8 @@ bool find_map(int maps_fd, std::uint64_t address, Map& map) noexcept {
     }
     if (errno == ENOENT) return false;  // nothing mapped there; other errors: no such call
     bool found = false;
-    for_each_line(maps_fd, [&](std::string_view line) noexcept {
+    std::array<char, 4096> buffer;  // a page is what the kernel gives at a time
+    for_each_line(maps_fd, buffer, [&](std::string_view line) noexcept {
         Map at;
         if (!parse_map(line, at) || at.end <= address) return true;
         if (at.begin <= address) {
@@ -123,15 +132,6 @@ bool find_map(int maps_fd, std::uint64_t address, Map& map) noexcept {
         return false;
     });
     return found;
-}
-
-int image_behind(int maps_fd) noexcept {
-    ProcmapQuery query{};
-    query.size = sizeof query;
-    query.query_flags = covering_or_next;
-    if (::ioctl(maps_fd, procmap_query, &query) == 0) return 0;
-    // ENOENT: an image with no mapping at all, which a process about to end may have for a moment.
-    return errno == ESRCH ? ESRCH : errno == ENOENT ? 0 : ENOTTY;
 }
 
 }  // namespace onecopy::os

@@ -38,10 +38,4 @@ std::error_code for_each_map(int maps_fd, const std::function<bool(const Map&)>&
 /// `maps_fd` is an open /proc/PID/maps; it stays bound to the memory image it was opened on.
 bool find_map(int maps_fd, std::uint64_t address, Map& map) noexcept;
 
-/// Whether the memory image that an open /proc/PID/maps is bound to still exists: 0, or ESRCH when
-/// it is gone (the end of its last process, an exec). ENOTTY where the kernel cannot be asked so
-/// (before 6.11, or a filter). 0.4 us, and no lock that the target's own page faults wait for.
-/// Source: Linux, include/uapi/linux/fs.h, PROCMAP_QUERY.
-int image_behind(int maps_fd) noexcept;
-
 }  // namespace onecopy::os

@@ -76,8 +76,8 @@ bool PageMap::walk(std::uint64_t begin, std::uint64_t end,
     std::uint64_t run = 0;  // where the open run began
     bool open = false;
     for (std::uint64_t at = begin; at < end;) {
-        const auto pages = static_cast<std::size_t>(
-            std::min<std::uint64_t>((end - at) / page_, entries.size()));
+        const auto pages =
+            static_cast<std::size_t>(std::min<std::uint64_t>((end - at) / page_, entries.size()));
         const ssize_t got = ::pread(file_.get(), entries.data(), pages * sizeof entries[0],
                                     static_cast<off_t>(at / page_ * sizeof entries[0]));
         if (got < 0 && errno == EINTR) continue;

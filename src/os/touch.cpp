@@ -8,7 +8,6 @@
 #include <algorithm>
 #include <cerrno>
 #include <cstdint>
-#include <ctime>
 
 namespace onecopy::os {
 namespace {
@@ -27,9 +26,12 @@ bool touch_page(std::uintptr_t page, Touch how) noexcept {
                          or_nothing) >= 0 ||
                errno != EFAULT;
     }
-    // "Wait if it holds 0, for no time at all": the kernel reads the word as the processor would.
-    const timespec no_time{};
-    return ::syscall(SYS_futex, word, FUTEX_WAIT_PRIVATE, 0, &no_time) == 0 || errno != EFAULT;
+    // A signal mask to be applied in no known way: the kernel reads it first, and then refuses.
+    // (Nothing that waits, as a futex would: another thread's wake-up could be lost on us.)
+    constexpr int no_way = -1;
+    // (Not the page's first bytes: a mask at address 0 means none.)
+    ::syscall(SYS_rt_sigprocmask, no_way, word + 2, nullptr, sizeof(std::uint64_t));
+    return errno != EFAULT;
 }
 
 }  // namespace

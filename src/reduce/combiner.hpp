@@ -75,12 +75,13 @@ std::uint64_t measure(std::span<const LocalSegment> local, std::span<const Remot
 }
 
 /// Whether no element of the list lies across a page border, so that a transfer that stops at a bad
-/// page stops between elements.
-inline bool never_torn(std::span<const RemoteSegment> remote, std::size_t element_bytes) noexcept {
+/// page of that side stops between elements.
+template <class AnySegment>
+bool never_torn(std::span<const AnySegment> list, std::size_t element_bytes) noexcept {
     constexpr std::uint64_t smallest_page = 4096;
     if (smallest_page % element_bytes != 0) return false;
-    for (const RemoteSegment& segment : remote)
-        if (segment.address % element_bytes != 0) return false;
+    for (const AnySegment& segment : list)
+        if (plan::SegmentTraits<AnySegment>::address(segment) % element_bytes != 0) return false;
     return true;
 }
 

@@ -112,11 +112,10 @@ Transfer reduce_into(const Process& to, std::span<const ConstSegment> local,
     if (!whole) return failed(EINVAL);
     if (op == Op::no_op) return {total, {}};
     // Where no element can be torn there is nothing to put back, so nothing to fetch.
-    if (!reduction::never_torn(remote, combine.element_bytes()))
+    if (!reduction::never_torn(remote, combine.element_bytes()) ||
+        !reduction::never_torn(local, combine.element_bytes()))
         return update(to, local, remote, combine);
-    Transfer moved = write(to, local, remote);
-    moved.bytes -= moved.bytes % combine.element_bytes();  // a bad *local* page can cut one
-    return moved;
+    return write(to, local, remote);
 }
 
 Transfer reduce_into(const Process& to, std::span<const ConstSegment> local,

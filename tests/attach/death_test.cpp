@@ -120,6 +120,32 @@ TEST_P(EngineContract, ZerosThatTheKernelInventsForADyingTargetAreNeverASuccess)
     }
 }
 
+TEST_P(EngineContract, ZerosAreNeverASuccessWhileSomebodyElseReadsInTheTarget) {
+    // The other reader pins the memory: by the descriptors it looks alive, though its process dies.
+    ONECOPY_NEEDS_ROOT();
+    if (differs(Difference::never_waits_for_a_page)) return;
+    constexpr std::size_t large = 64U << 20;
+    const Memory much(large);
+    fill(much.span(), 7);
+    const Memory room(large);
+    const Memory far(3 * page);
+    const Memory near(3 * page);
+    const Memory flag(page, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1);
+    fill(far.span(0, page), 5);
+    for (int round = 0; round < rounds(12); ++round) {
+        Child child;
+        const Process process = open(child);
+        std::jthread other([&] {
+            while (read(process, much.address(), room.span()).bytes == large) {
+            }
+        });
+        const Transfer got = read_from_the_dying(way(), direction(), process, child, far, near,
+                                                 static_cast<unsigned>(round * 997 % 20000), flag);
+        ASSERT_EQ(got.error.value(), ESRCH) << "round " << round << ", " << got.bytes << " bytes";
+        ASSERT_LE(got.bytes, page);
+    }
+}
+
 TEST(DyingTarget, InventsNothingForAReaderThatMayNotOpenMem) {
     ONECOPY_NEEDS_ROOT();
     // CAP_SYS_PTRACE alone reads by system call, but may not open another user's /proc/PID/mem:

@@ -3,6 +3,7 @@
 
 #include <fcntl.h>
 #include <gtest/gtest.h>
+#include <sys/epoll.h>
 #include <sys/mman.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
@@ -12,8 +13,11 @@
 #include <atomic>
 #include <cerrno>
 #include <csignal>
+#include <cstdlib>
+#include <memory>
 #include <new>
 #include <thread>
+#include <vector>
 
 #include "os/fd.hpp"
 #include "support/child.hpp"
@@ -117,6 +121,82 @@ TEST(ReadyFlag, DoesNotAnswerAForkedChildWhichMayArmItsOwn) {
     });
     EXPECT_EQ(wrong, 0);
     EXPECT_TRUE(flag.quiet());
+}
+
+TEST(ReadyFlag, TellsItsOwnNewsOnly) {
+    const Pipe pipe;
+    const Pipe other_pipe;
+    os::ReadyFlag flag;
+    os::ReadyFlag other;
+    ONECOPY_ARM(flag, pipe.out.get());
+    ONECOPY_ARM(other, other_pipe.out.get());
+    other_pipe.write();
+    EXPECT_TRUE(flag.quiet() || flag.still_quiet());  // the ring has news, but not of this one
+    EXPECT_FALSE(other.quiet());
+    EXPECT_TRUE(flag.quiet());
+    EXPECT_FALSE(other.still_quiet());
+    pipe.write();
+    EXPECT_FALSE(flag.quiet());
+    EXPECT_FALSE(flag.still_quiet());
+}
+
+TEST(ReadyFlag, PlacesOfDestroyedOnesAreUsedAgain) {
+    const Pipe pipe;
+    for (std::size_t round = 0; round < 3 * os::ThreadRing::slots; ++round) {
+        os::ReadyFlag flag;
+        ONECOPY_ARM(flag, pipe.out.get());
+        ASSERT_TRUE(flag.quiet());
+    }
+    // Those that another thread destroys, too.
+    for (std::size_t round = 0; round < 2 * os::ThreadRing::slots; ++round) {
+        auto flag = std::make_unique<os::ReadyFlag>();
+        ASSERT_TRUE(flag->arm(pipe.out.get())) << round;
+        if (round % 512 == 0) {
+            std::thread([taken = std::move(flag)]() mutable { taken.reset(); }).join();
+        }
+    }
+    pipe.write();
+    os::ReadyFlag last;
+    EXPECT_TRUE(last.arm(pipe.out.get()));
+    EXPECT_FALSE(last.quiet());
+}
+
+TEST(ReadyFlag, ManyAtOnceAreAllHeard) {
+    std::vector<Pipe> pipes(300);
+    std::vector<std::unique_ptr<os::ReadyFlag>> flags;
+    for (const Pipe& pipe : pipes) {
+        flags.push_back(std::make_unique<os::ReadyFlag>());
+        ONECOPY_ARM(*flags.back(), pipe.out.get());
+    }
+    for (std::size_t i = 0; i < pipes.size(); i += 2) pipes[i].write();
+    for (std::size_t i = 0; i < pipes.size(); ++i) {
+        EXPECT_EQ(flags[i]->quiet() || flags[i]->still_quiet(), i % 2 == 1) << i;
+    }
+}
+
+TEST(ReadyFlag, NeverInterruptsASystemCallOfItsThread) {
+    const os::Fd nothing(::epoll_create1(EPOLL_CLOEXEC));
+    const Pipe pipe;
+    auto one = std::make_unique<os::ReadyFlag>();
+    auto two = std::make_unique<os::ReadyFlag>();
+    ONECOPY_ARM(*one, pipe.out.get());
+    ONECOPY_ARM(*two, pipe.out.get());
+    one.reset();                               // destroyed here
+    std::thread([&] { two.reset(); }).join();  // and there
+    pipe.write();                              // and what both waited for comes
+    epoll_event event{};
+    for (int i = 0; i < 5; ++i) {
+        EXPECT_EQ(::epoll_wait(nothing.get(), &event, 1, 20), 0) << errno;
+    }
+}
+
+TEST(ReadyFlag, IsSwitchedOffByTheEnvironment) {
+    const char* const word = std::getenv("ONECOPY_IO_URING");
+    if (word == nullptr) GTEST_SKIP() << "run by itself with ONECOPY_IO_URING=0";
+    const Pipe pipe;
+    os::ReadyFlag flag;
+    EXPECT_FALSE(flag.arm(pipe.out.get()));
+    EXPECT_FALSE(flag.quiet());
 }
 
 TEST(ReadyFlag, IsNeverArmedWhereTheKernelRefuses) {
