@@ -74,6 +74,7 @@ enum onecopy_flag {
  * With flags besides: EINVAL for unknown bits, a pair that is not allowed, or an element that an
  * iovec's end cuts (before anything moved); whole elements before a fault count; a local address that
  * cannot be touched is EFAULT, not a signal, and an element is written whole or not at all.
+ * They open a handle for the call: EMFILE, ENFILE and ENOMEM are possible too.
  * onecopy_writev with flags refuses (EPERM) a process that it cannot reach through /proc/PID/mem,
  * unless it is the caller itself.
  * Thread-safe. Blocks. Source: process_vm_readv(2). */
@@ -99,17 +100,18 @@ typedef struct onecopy_remote {
 onecopy_process* onecopy_process_open(pid_t pid, unsigned options);
 void onecopy_process_close(onecopy_process* process);
 
-/* 1 alive, 0 ended. */
+/* 1 alive, 0 ended (or no handle). */
 int onecopy_process_alive(const onecopy_process* process);
 
 /* A descriptor that polls readable once the process has ended; owned by the handle; -1 before 5.3. */
 int onecopy_process_death_fd(const onecopy_process* process);
 
-/* 0 if its memory may be read now, else EPERM or ESRCH. */
+/* 0 if its memory may be read now, else EPERM or ESRCH; EINVAL without a handle. */
 int onecopy_process_access(const onecopy_process* process);
 
 /* As onecopy::read, write, reduce and reduce_into: any number of elements, any total. `*bytes` (may be
- * null) is the exact count moved. Returns 0, or the errno that stopped it. */
+ * null) is the exact count moved. Returns 0, or the errno that stopped it; EINVAL for a handle or a list
+ * that is missing, ENOMEM for one that is too long. */
 int onecopy_process_readv(const onecopy_process* process, const struct iovec* local,
                           size_t local_count, const onecopy_remote* remote, size_t remote_count,
                           unsigned long flags, uint64_t* bytes);

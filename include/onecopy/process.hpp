@@ -18,11 +18,10 @@ class Target;
 
 /// What a Process promises about its target after each transfer, and about writes.
 struct ProcessOptions {
-    /// Check after *every* transfer that the target still has the memory image it had when this
-    /// handle was opened (no exec in between). Costs about 0.4 us a transfer (0.6 before Linux
-    /// 6.11), a third of a 4 KiB read; without it an exec is noticed by every write, by
-    /// same_image(), by any transfer that ends short, and by those that take longer than some tens
-    /// of microseconds.
+    /// Check with *every* transfer that the target still has the memory image it had when this
+    /// handle was opened (no exec in between): a mark of the image is read in the same call, which
+    /// costs about 0.35 us. Without it an exec is noticed by every write, by same_image(), by any
+    /// transfer that ends short, and by those that take so long that they may have waited.
     bool watch_image = false;
 
     /// The caller vouches that the target's pid cannot be recycled while this handle writes: it is
@@ -35,23 +34,26 @@ struct ProcessOptions {
 /// A process of this machine, reachable or not. Movable, not copyable.
 ///
 /// All const members, and any number of transfers, may be used by several threads at once.
-/// Costs four descriptors at the most, and where the kernel can tell of the target's end through
-/// memory (Linux 6.1, io_uring permitted), a mapping of a page for a target that was used 32 times.
-/// All are given back by the destructor, nothing else is held.
+/// Costs four descriptors at the most, closed by the destructor. A handle that a thread has used 32
+/// times is watched through an io_uring of that thread where the kernel has it (Linux 6.1): then
+/// checking that the target lives costs nothing. ONECOPY_IO_URING=0 in the environment forbids it;
+/// where a filter *kills* who makes one, set that. No member is a cancellation point.
 class Process {
 public:
     /// Opens a handle on `pid` (a process, not one of its threads; 0 and negatives are ESRCH).
     ///
     /// Needs no right over the target: whether its memory can be reached is found out by
     /// access() or by a transfer. Zombies and kernel threads can be opened; they have no memory.
-    /// Throws std::system_error: ESRCH, no such process; EMFILE or ENFILE, no descriptor free.
+    /// Throws std::system_error: ESRCH, no such process; EMFILE or ENFILE, no descriptor free;
+    /// ENOMEM; ENOSYS, without pidfd_open where /proc is missing or another pid namespace's.
     /// Source: pidfd_open(2), proc(5).
     explicit Process(int pid, ProcessOptions options = {});
 
     /// As above; on failure sets `error`, and the handle is empty (pid() is -1).
     Process(int pid, ProcessOptions options, std::error_code& error) noexcept;
 
-    /// A handle on the calling process: always permitted, overlapping transfers are defined.
+    /// A handle on the calling process: always permitted, overlapping transfers are defined. Throws
+    /// as the constructor.
     static Process self();
 
     Process(Process&&) noexcept;
@@ -74,10 +76,12 @@ public:
     [[nodiscard]] int death_fd() const noexcept;
 
     /// Waits until the target has ended; false when `timeout` passed first. Negative: for ever.
+    /// True at once for an empty handle.
     bool wait_for_death(std::chrono::milliseconds timeout) const noexcept;
 
     /// Whether its memory may be read at this moment, found out without moving a byte: empty if
-    /// so, EPERM refused, ESRCH gone. Costs about a microsecond. Proves nothing about an address.
+    /// so, EPERM refused, ESRCH gone (EMFILE or ENFILE: no descriptor free to find out). Costs
+    /// about a microsecond. Proves nothing about an address.
     [[nodiscard]] std::error_code access() const noexcept;
 
     /// Whether it holds nothing: moved from, or its opening failed.

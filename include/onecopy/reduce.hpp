@@ -116,7 +116,8 @@ std::error_code combine(Op op, Type type, const void* left, const void* right, v
 /// reaches into the hole does not. Any alignment; elements may cross pages, not segments.
 /// Errors, before anything moved: EINVAL, the pair of operation and type is not in MPI's table, or
 /// a segment is no whole number of elements. Otherwise as read(). Local memory is touched by this
-/// thread: a bad local address is a SIGSEGV, as in memcpy. Any number of threads; each keeps up to
+/// thread: a bad local address is a SIGSEGV, as in memcpy (for `replace` mostly EFAULT; the element
+/// it cuts may have been moved in part and does not count). Any number of threads; each keeps up to
 /// 1 MiB for tiles from its first large reduction to its end.
 Transfer reduce(const Process& from, std::span<const Segment> local,
                 std::span<const RemoteSegment> remote, Op op, Type type,

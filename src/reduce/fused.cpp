@@ -158,10 +158,11 @@ Transfer reduce(const Process& from, std::span<const Segment> local,
     if (!whole) return failed(EINVAL);
     if (op == Op::no_op) return {total, {}};
     // A copy needs no tile, unless a hole could leave part of an element in local memory.
-    if (!reduction::never_torn(remote, combine.element_bytes()) ||
-        !reduction::never_torn(local, combine.element_bytes()))
+    if (!reduction::never_torn(remote, combine.element_bytes()))
         return fetch(from, local, remote, combine);
-    return read(from, remote, local);
+    Transfer moved = read(from, remote, local);
+    moved.bytes -= moved.bytes % combine.element_bytes();  // a bad *local* page can cut one
+    return moved;
 }
 
 Transfer reduce(const Process& from, std::span<const Segment> local,

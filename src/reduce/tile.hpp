@@ -17,7 +17,7 @@ std::size_t tile_bytes() noexcept;
 /// its own, given back at once, where that is taken (a caller's function may itself reduce) or too
 /// small (one element larger than a tile).
 ///
-/// Not on the stack: a thread may have 16 KiB. Not from malloc: a block of this size would be
+/// Not on the stack: a thread may have 32 KiB. Not from malloc: a block of this size would be
 /// mapped, faulted in page by page and unmapped at every call, and the malloc of a preloaded
 /// library may itself stand on ours.
 class Room {

@@ -1,8 +1,10 @@
 // The flags of the RFC on a bare pid.
 #include <gtest/gtest.h>
+#include <sys/mman.h>
 #include <sys/uio.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <array>
 #include <atomic>
 #include <cerrno>
@@ -211,6 +213,40 @@ TEST_F(BarePidReduce, WorksWithinTheCallingProcess) {
     EXPECT_EQ(near()[0], 0.5 + 1.5);
     EXPECT_EQ(onecopy_writev(::getpid(), &local, 1, &remote, 1, sum_of_doubles), 8);
     EXPECT_EQ(near()[1], 0.5 + 1.5 + 1.5);
+}
+
+TEST(BarePidMemory, IsTouchedOnlyWhereBytesArrive) {
+    // The local list may be as long as it likes; memory for it would be memory taken for nothing.
+    constexpr std::size_t large = 256U << 20;
+    static double there[8] = {1, 2, 3, 4, 5, 6, 7, 8};
+    const Child child;
+    const Memory local(large);
+    const auto resident_pages = [&] {
+        std::vector<unsigned char> pages(large / page);
+        EXPECT_EQ(::mincore(local.data(), large, pages.data()), 0);
+        return std::count_if(pages.begin(), pages.end(), [](unsigned char c) { return c & 1; });
+    };
+    const iovec near{local.data(), large};
+    const iovec far{there, sizeof there};
+    EXPECT_EQ(onecopy_readv(child.pid(), &near, 1, &far, 1, sum_of_doubles),
+              static_cast<ssize_t>(sizeof there));
+    EXPECT_LE(resident_pages(), 1);
+    const iovec nowhere{nullptr, large};
+    EXPECT_EQ(onecopy_readv(child.pid(), &near, 1, &nowhere, 1, sum_of_doubles), -1);
+    EXPECT_EQ(errno, EFAULT);
+    EXPECT_LE(resident_pages(), static_cast<long>((1U << 20) / page));
+}
+
+TEST_F(BarePidReduce, GoesThroughListsOfManyPieces) {
+    // More runs than one piece holds, cut differently on the two sides.
+    std::vector<iovec> local, remote;
+    std::size_t doubles = count() - count() % 15;
+    for (std::size_t i = 0; i < doubles; i += 3) local.push_back({near() + i, 24});
+    for (std::size_t i = 0; i < doubles; i += 5) remote.push_back({far() + i, 40});
+    EXPECT_EQ(onecopy_readv(pid(), local.data(), local.size(), remote.data(), remote.size(),
+                            sum_of_doubles),
+              static_cast<ssize_t>(doubles * sizeof(double)));
+    for (std::size_t i = 0; i < doubles; ++i) ASSERT_EQ(near()[i], 1000.5 + 2.0 * double(i)) << i;
 }
 
 }  // namespace

@@ -108,6 +108,17 @@ TEST(ProcessHandle, RefusesMissingArgumentsInsteadOfCrashing) {
     onecopy_process_close(nullptr);
 }
 
+TEST(ProcessHandle, AnAbsurdCountIsNoMemoryAndNoCrash) {
+    const Handle self(onecopy_process_open(::getpid(), 0));
+    const iovec near{nullptr, 0};
+    const onecopy_remote far{0, 0};
+    std::uint64_t bytes = 7;
+    EXPECT_EQ(onecopy_process_readv(self.get(), &near, SIZE_MAX / 2, &far, 1, 0, &bytes), ENOMEM);
+    EXPECT_EQ(onecopy_process_writev(self.get(), &near, 1, &far, SIZE_MAX / 16, 0, nullptr),
+              ENOMEM);
+    EXPECT_EQ(bytes, 0U);
+}
+
 TEST(ProcessHandle, SaysItsVersion) { EXPECT_STREQ(onecopy_version(), ONECOPY_VERSION); }
 
 }  // namespace

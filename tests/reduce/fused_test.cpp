@@ -450,8 +450,7 @@ TEST(Reduce, WithoutMemoryForATileItSaysSo) {
     EXPECT_TRUE(right);
 }
 
-TEST(Reduce, FitsIntoTheSmallestThread) {
-    // 16 KiB of stack is what POSIX lets a program ask for; frames and guard come on top here.
+TEST(Reduce, AThirtyTwoKilobyteStackIsEnough) {
     Remote remote(1 << 20);
     remote.put(0, Bytes(1 << 20, 1));
     struct Work {
@@ -459,9 +458,10 @@ TEST(Reduce, FitsIntoTheSmallestThread) {
         std::vector<RemoteSegment> pieces;
         Bytes local;
         Transfer done;
+        std::uint64_t more;
     };
     remote.start();
-    Work work{&remote, {}, Bytes(1 << 20, 1), {}};
+    Work work{&remote, {}, Bytes(1 << 20, 1), {}, 0};
     for (std::size_t at = 0; at < 1 << 20; at += 1024)
         work.pieces.push_back({remote.address(at), 1024});
     pthread_attr_t attributes;
@@ -477,6 +477,17 @@ TEST(Reduce, FitsIntoTheSmallestThread) {
         auto& w = *static_cast<Work*>(context);
         const Segment local = segment(w.local);
         w.done = reduce(w.remote->process(), std::span(&local, 1), w.pieces, Op::sum, Type::uint8);
+        // The other entrances, with what needs the most room; over and over the first bytes only.
+        const ConstSegment ours = local.first(64);
+        const Process self = Process::self();
+        const std::array there{RemoteSegment{w.remote->address(), 32},
+                               RemoteSegment{w.remote->address(64), 32}};
+        Bytes mine(128, 1);
+        const auto mine_at = reinterpret_cast<std::uintptr_t>(mine.data());
+        const std::array here{RemoteSegment{mine_at, 32}, RemoteSegment{mine_at + 64, 32}};
+        w.more = reduce_into(w.remote->process(), std::span(&ours, 1), there, Op::bor, Type::uint8)
+                     .bytes +
+                 reduce_into(self, std::span(&ours, 1), here, Op::sum, Type::uint8).bytes;
         return nullptr;
     };
     ASSERT_EQ(pthread_create(&thread, &attributes, body, &work), 0);
@@ -484,6 +495,7 @@ TEST(Reduce, FitsIntoTheSmallestThread) {
     pthread_attr_destroy(&attributes);
     EXPECT_EQ(work.done.bytes, work.local.size());
     EXPECT_EQ(work.local, Bytes(1 << 20, 2));
+    EXPECT_EQ(work.more, 128U);
 }
 
 }  // namespace
