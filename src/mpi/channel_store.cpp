@@ -58,24 +58,32 @@ std::span<std::byte> ChannelStore::staging(int channel, int local_rank) const no
     return {buffers(channel, local_rank) + ring_bytes, staging_bytes};
 }
 
-std::optional<Lease> ChannelStore::take() noexcept {
+std::optional<Lease> ChannelStore::take(int members) noexcept {
     std::uint64_t seen = used().load(std::memory_order_relaxed);
     for (;;) {
         if (~seen == 0) return std::nullopt;
         const int channel = __builtin_ctzll(~seen);
-        // Acquire: what its last user left behind (give_back) is seen.
         if (used().compare_exchange_weak(seen, seen | std::uint64_t{1} << channel,
-                                         std::memory_order_acquire)) {
-            return Lease{channel, head(channel).next_base.load(std::memory_order_relaxed)};
+                                         std::memory_order_acquire)) {  // (D)
+            ChannelHead& taken = head(channel);
+            // Relaxed: nobody else knows the channel until it is told, and that message orders it.
+            taken.users.store(static_cast<std::uint32_t>(members), std::memory_order_relaxed);
+            return Lease{channel, taken.next_base.load(std::memory_order_relaxed)};
         }
     }
 }
 
-void ChannelStore::give_back(int channel, std::uint64_t next_base) noexcept {
-    // A poisoned channel stays taken: survivors may still be on their way out of it.
-    if (head(channel).poisoned.load(std::memory_order_relaxed) != 0) return;
-    head(channel).next_base.store(next_base, std::memory_order_relaxed);
-    used().fetch_and(~(std::uint64_t{1} << channel), std::memory_order_release);
+void ChannelStore::leave(int channel, std::uint64_t next_base) noexcept {
+    ChannelHead& left = head(channel);
+    // The members of a correct program all name the same; the highest is safe for any other.
+    std::uint64_t highest = left.next_base.load(std::memory_order_relaxed);
+    while (highest < next_base &&
+           !left.next_base.compare_exchange_weak(highest, next_base, std::memory_order_relaxed)) {
+    }
+    if (left.users.fetch_sub(1, std::memory_order_acq_rel) != 1) return;  // (D)
+    // Poisoned means that a member has ended or given up: what it left behind is not worth knowing.
+    if (left.poisoned.load(std::memory_order_relaxed) != 0) return;
+    used().fetch_and(~(std::uint64_t{1} << channel), std::memory_order_release);  // (D)
 }
 
 }  // namespace onecopy::mpi

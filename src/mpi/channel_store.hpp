@@ -37,9 +37,9 @@ enum class RequestState : std::uint32_t { idle, asked, served, refused };
 ///     alternate between two places: a member can be one operation ahead of us, not two, since it
 ///     waits for our next offer.
 /// (B) a request's fields are written before `asked`, the staging buffer before `served`.
-/// (C) a word then asleep on the ringing side, asleep then the word on the sleeping one:
-/// sequentially
-///     consistent, or both could miss each other. (A bounded sleep besides.)
+/// (C) a word then asleep on the ringing side, asleep then the word on the sleeping one: in one
+///     order for all (sequentially consistent), or both could miss each other. (A bounded sleep
+///     besides.)
 struct Seat {
     alignas(128) std::atomic<std::uint64_t> step;
     std::atomic<std::uint64_t> produced;
@@ -54,10 +54,18 @@ struct Seat {
 };
 
 /// What the members of a channel share besides their seats.
+///
+/// (D) A channel has new users only when all old ones have left. Each member counts `users` down
+///     after its last look at the channel (acquire and release: so whoever counts the last one down
+///     has seen all that the others did here), and that last one frees the channel (release); who
+///     takes it next acquires.
 struct ChannelHead {
-    /// Where the next users' steps begin: above all steps of those before. Written by whoever gives
-    /// the channel back, read by whoever takes it.
+    /// Where the next users' steps begin: above all steps of those before. Raised by each member
+    /// that leaves, read by whoever takes the channel.
     alignas(128) std::atomic<std::uint64_t> next_base;
+    /// Members that have not left yet. Set by whoever takes the channel, before the others know
+    /// which one it is, counted down by each member.
+    std::atomic<std::uint32_t> users;
     /// Not 0: a member of this channel is dead, and nobody must wait here any more.
     std::atomic<std::uint32_t> poisoned;
 };
@@ -85,10 +93,12 @@ public:
 
     [[nodiscard]] int local_ranks() const noexcept { return local_ranks_; }
 
-    /// A free channel, or none. By one member of a communicator, who then tells the others.
-    std::optional<Lease> take() noexcept;
-    /// By that same member, when no other can use it any more. `next_base` is above all its steps.
-    void give_back(int channel, std::uint64_t next_base) noexcept;
+    /// A free channel for so many members, or none. By one of them, who then tells the others.
+    std::optional<Lease> take(int members) noexcept;
+    /// By each of them, once, when it will not look at the channel any more; `next_base` is above
+    /// all its steps there. The others may still be at work: the channel is free when the last has
+    /// left. It stays taken for ever if one never does, or if it was poisoned.
+    void leave(int channel, std::uint64_t next_base) noexcept;
 
     [[nodiscard]] ChannelHead& head(int channel) const noexcept;
     [[nodiscard]] Seat& seat(int channel, int local_rank) const noexcept;

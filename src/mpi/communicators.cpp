@@ -56,11 +56,11 @@ struct ChannelTerms {
 /// The first member takes a channel and looks how crowded the machine is, and tells the others, on
 /// the communicator itself: all of them are inside the same collective call, so the MPI's own
 /// broadcast cannot meet anything else. No lease if the broadcast fails.
-ChannelTerms agree_on_terms(MPI_Comm comm, int rank) {
+ChannelTerms agree_on_terms(MPI_Comm comm, int rank, int size) {
     Job& self = job();
     ChannelTerms terms;
     if (rank == 0) {
-        if (const auto taken = self.machine->store.take()) terms.lease = *taken;
+        if (const auto taken = self.machine->store.take(size)) terms.lease = *taken;
         terms.threshold_bytes =
             self.machine->core_for_each ? self.threshold_bytes : self.crowded_threshold_bytes;
     }
@@ -90,7 +90,7 @@ std::unique_ptr<Communicator> examine(MPI_Comm comm) {
         found->reason = Reason::spans_machines;
         return found;
     }
-    const auto [lease, threshold_bytes] = agree_on_terms(comm, found->rank);
+    const auto [lease, threshold_bytes] = agree_on_terms(comm, found->rank, found->size);
     found->threshold_bytes = threshold_bytes;
     if (lease.channel >= 0) {
         found->reducer =
@@ -103,9 +103,9 @@ std::unique_ptr<Communicator> examine(MPI_Comm comm) {
 
 Communicator::~Communicator() {
     Job& self = job();
-    if (reducer && rank == 0 && self.machine) {
+    if (reducer && self.machine) {
         const Channel& channel = reducer->channel();
-        self.machine->store.give_back(channel.lease().channel, channel.next_base());
+        self.machine->store.leave(channel.lease().channel, channel.next_base());
     }
 }
 

@@ -20,7 +20,7 @@ struct Communicator {
     int size = 0;
     int rank = 0;
 
-    /// Gives the channel back; by the member that took it.
+    /// Leaves the channel: MPI_Comm_free waits for nobody, so other members may still be using it.
     ~Communicator();
 };
 

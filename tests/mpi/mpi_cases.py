@@ -156,10 +156,11 @@ def EveryThreadLevelWorks():
         expect(result.taken() > 0, result)
 
 
-def TwoThreadsWithTwoCommunicatorsDoNotDisturbEachOther():
-    result = mpi(2, "threads")
-    expect_sums(result, 2, "threads are right")
-    expect(result.taken() > 0 or "MULTIPLE" in result.out, result)
+def ThreadsWithTheirOwnCommunicatorsDoNotDisturbEachOther():
+    for ranks in (2, 3):
+        result = mpi(ranks, "threads", options=["--bind-to", "none"])
+        expect_sums(result, ranks, "threads are right")
+        expect(result.taken() > 0, result)
 
 
 def ARankThatWaitsHereKeepsTheMpisMessagesMoving():
@@ -181,6 +182,15 @@ def WithMoreRanksThanCoresOnlyLargeArraysAreTaken():
     expect_sums(result, 3)
     # Of the seven sizes one has 1 MiB and more; 256 KiB would be taken with a core for each.
     expect(result.taken() == 3 * 2 and result.passed("small") == 3 * 12, result)
+
+
+def ACommunicatorThatIsFreedServesItsLastMembersToTheEnd():
+    result = mpi(3, "freed")
+    expect_sums(result, 3, "freed is right")
+    expect(result.taken() == 4, result)
+    result = mpi(3, "freed", "often", options=["--bind-to", "none"])
+    expect_sums(result, 3, "freed is right")
+    expect(result.taken() == 4 * 1000 and result.passed("no_channel") == 0, result)
 
 
 # No rank takes part before it is known that all do (hazard D3).

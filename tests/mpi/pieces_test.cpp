@@ -142,24 +142,40 @@ protected:
 TEST_F(Store, HandsOutEachChannelOnceUntilItIsGivenBack) {
     std::vector<int> seen;
     for (int i = 0; i < ChannelStore::channels; ++i) {
-        const auto lease = store_.take();
+        const auto lease = store_.take(1);
         ASSERT_TRUE(lease);
         EXPECT_EQ(std::count(seen.begin(), seen.end(), lease->channel), 0);
         seen.push_back(lease->channel);
     }
-    EXPECT_FALSE(store_.take());
-    store_.give_back(17, 1000);
-    const auto again = store_.take();
+    EXPECT_FALSE(store_.take(1));
+    store_.leave(17, 1000);
+    const auto again = store_.take(1);
     ASSERT_TRUE(again);
     EXPECT_EQ(again->channel, 17);
     EXPECT_EQ(again->base, 1000U);
 }
 
 TEST_F(Store, APoisonedChannelIsNeverHandedOutAgain) {
-    const auto lease = store_.take();
+    const auto lease = store_.take(1);
     store_.head(lease->channel).poisoned.store(1);
-    store_.give_back(lease->channel, 5);
-    EXPECT_NE(store_.take()->channel, lease->channel);
+    store_.leave(lease->channel, 5);
+    EXPECT_NE(store_.take(1)->channel, lease->channel);
+}
+
+TEST_F(Store, AChannelIsFreeOnlyWhenItsLastMemberHasLeft) {
+    const auto lease = store_.take(3);
+    ASSERT_TRUE(lease);
+    store_.leave(lease->channel, 40);
+    EXPECT_NE(store_.take(2)->channel, lease->channel);
+    store_.leave(lease->channel, 42);
+    EXPECT_NE(store_.take(2)->channel, lease->channel);
+    store_.leave(lease->channel, 40);
+    const auto again = store_.take(2);
+    ASSERT_TRUE(again);
+    EXPECT_EQ(again->channel, lease->channel);
+    EXPECT_EQ(again->base, 42U);
+    store_.leave(again->channel, 41);
+    EXPECT_NE(store_.take(2)->channel, lease->channel);
 }
 
 TEST_F(Store, NothingInItOverlaps) {
