@@ -76,6 +76,13 @@ std::span<std::byte> Channel::tile(int member, std::uint64_t tile) const noexcep
     return machine_.store.tile(lease_.channel, local_rank, tile);
 }
 
+std::error_code Channel::whole() noexcept {
+    // A hint is enough (relaxed). Whoever poisons the channel never publishes on it again: so those
+    // who come too early to see it wait for that member in vain, and see it there.
+    const auto& poisoned = machine_.store.head(lease_.channel).poisoned;
+    return poisoned.load(std::memory_order_relaxed) != 0 ? lose(rank_) : std::error_code();
+}
+
 void Channel::publish(const Offer& offer, std::span<const std::byte> source) noexcept {
     source_ = source;
     seat(rank_).offers[base_ / steps_per_operation % 2] = offer;

@@ -53,6 +53,10 @@ public:
     /// Above every step that any member has taken so far.
     [[nodiscard]] std::uint64_t next_base() const noexcept { return base_; }
 
+    /// Before each operation: ESRCH if a member has ended or given up. Then none may start here:
+    /// the members' last offers would pass for their next ones.
+    std::error_code whole() noexcept;
+
     /// Starts an operation: our part of it. `source` is what peers may read, until they have
     /// produced all their tiles.
     void publish(const Offer& offer, std::span<const std::byte> source) noexcept;

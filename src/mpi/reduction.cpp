@@ -62,6 +62,9 @@ bool Reducer::gets_result(const Reduction& reduction) const noexcept {
 }
 
 Outcome Reducer::run(const Reduction& reduction) noexcept {
+    error_ = channel_.whole();
+    if (error_) return Outcome::failed;
+
     Offer offer;
     offer.source = reinterpret_cast<std::uintptr_t>(reduction.source);
     offer.bytes = bytes_of(reduction);

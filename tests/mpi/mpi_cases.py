@@ -408,9 +408,11 @@ def AGpusLibraryThatComesLaterOnOneRankStopsTheTakingOver():
 # Death.
 
 def TheDeathOfARankIsAnErrorForTheOthers():
-    result = mpi(3, "dies", options=["--enable-recovery"])
-    expect(result.out.count("told of the death") == 2, result)
-    expect("rank 1 of the communicator has ended" in result.err, result)
+    for when in ("between", "within"):
+        result = mpi(3, "dies", when, options=["--enable-recovery"], guard=40)
+        for call in ("reduce", "allreduce", "reduce elsewhere"):  # the later ones as well
+            expect(result.out.count(f": {call}: told of the death") == 2, result)
+        expect("rank 1 of the communicator has ended" in result.err, result)
 
 
 # The command.
