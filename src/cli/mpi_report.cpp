@@ -18,7 +18,6 @@ constexpr std::string_view taken = "taken";
 std::string words_of(const std::string& way) {
     static const std::map<std::string, std::string> words{
         {"taken", "onecopy"},
-        {"inner", "MPI: a call of its own"},
         {"not_agreed", "MPI: the job passes through"},
         {"no_data", "MPI: nothing to reduce"},
         {"small", "MPI: below the threshold"},

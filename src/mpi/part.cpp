@@ -14,7 +14,6 @@ namespace onecopy::mpi {
 namespace {
 
 int init(int* count, char*** arguments) {
-    const Inside inside;
     struct Call {
         int* count;
         char*** arguments;
@@ -28,7 +27,6 @@ int init(int* count, char*** arguments) {
 }
 
 int init_thread(int* count, char*** arguments, int required, int* provided) {
-    const Inside inside;
     struct Call {
         int* count;
         char*** arguments;
@@ -43,10 +41,7 @@ int init_thread(int* count, char*** arguments, int required, int* provided) {
         &call);
 }
 
-int finalize() {
-    const Inside inside;
-    return finalise();
-}
+int finalize() { return finalise(); }
 
 int reduce(const void* source, void* result, int count, MPI_Datatype type, MPI_Op operation,
            int root, MPI_Comm comm) {

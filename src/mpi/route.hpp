@@ -18,27 +18,18 @@ struct Decision {
 inline Decision taken(int code) noexcept { return {true, code, {}}; }
 inline Decision pass(Reason reason) noexcept { return {false, 0, reason}; }
 
-/// How many of our functions this thread is in. Calls that come from deeper down are the MPI's own.
-inline thread_local int depth = 0;
-
-class Inside {
-public:
-    Inside() noexcept { ++depth; }
-    ~Inside() { --depth; }
-    Inside(const Inside&) = delete;
-    Inside& operator=(const Inside&) = delete;
-};
-
 /// Takes the call over, or hands it to the MPI untouched, and counts which. `bytes` is the payload,
 /// as far as it can be told from the arguments.
+///
+/// Calls from deeper down, out of a call that the MPI is busy with, are treated like any other.
+/// They are the program's (an error handler, an attribute's callback in MPI_Finalize), and in
+/// another rank the same reduction may be an ordinary call: who is inside of what is no rank's to
+/// decide by. Open MPI itself calls none of the taken functions from inside another; its ROMIO
+/// calls PMPI_Allreduce in file functions, in all ranks of the file's communicator, which may be
+/// taken like any other.
 template <class Function, class Take, class... Arguments>
 int route(Call call, Function* function, const Take& take, Arguments... arguments) noexcept {
     Tally& tally = job().tally;
-    if (depth > 0) {
-        tally.passed(call, Reason::inner, 0);
-        return function(arguments...);
-    }
-    const Inside inside;
     std::uint64_t bytes = 0;
     const Decision decision = take(bytes, arguments...);
     if (decision.taken) {

@@ -16,7 +16,6 @@ inline constexpr std::array<const char*, 2> call_names{"reduce", "allreduce"};
 
 /// Why a call went to the MPI.
 enum class Reason : unsigned char {
-    inner,              ///< the MPI made it itself, inside a call of the program's
     not_agreed,         ///< the job passes everything through
     no_data,            ///< count 0 or less, a root that is none, MPI_COMM_NULL: the MPI's to judge
     small,              ///< below the threshold
@@ -28,9 +27,9 @@ enum class Reason : unsigned char {
     no_channel,         ///< too many communicators
     declined,           ///< a member could not: a device's library came, no memory, bad arguments
 };
-inline constexpr std::array<const char*, 11> reason_names{
-    "inner", "not_agreed",        "no_data",        "small",      "operation", "datatype",
-    "alone", "intercommunicator", "spans_machines", "no_channel", "declined"};
+inline constexpr std::array<const char*, 10> reason_names{
+    "not_agreed", "no_data",           "small",          "operation",  "datatype",
+    "alone",      "intercommunicator", "spans_machines", "no_channel", "declined"};
 
 struct Counts {
     std::atomic<std::uint64_t> calls{0};

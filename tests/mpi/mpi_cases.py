@@ -258,17 +258,25 @@ def APythonThatLoadsItsMpiLateIsTakenOver():
 
 
 def EveryLifetimeThatMpiAllowsIsRight():
-    for how in ("never", "attribute", "many", "again"):
+    for how in ("never", "attribute", "half", "handler", "many", "again"):
         result = mpi(2, "lifetimes", how)
         expect_sums(result, 2, "lifetimes are right")
         if how != "never":
             expect(result.taken() > 0, result)
-        if how == "attribute":  # made by the MPI's callback: left to the MPI, as its own calls are
-            expect(result.passed("inner") == 2, result)
+        if how in ("attribute", "half", "handler"):  # wherever they come from
+            expect(result.taken() == 4, result)
         if how == "many":
             expect(result.passed("no_channel") > 0, result)
         if how == "again":
             expect(result.passed("no_channel") == 0, result)
+
+
+def ReductionsThatTheMpiMakesForItselfMayBeTaken():
+    with tempfile.TemporaryDirectory() as folder:
+        result = mpi(3, "lifetimes", "file", folder + "/file", options=["--mca", "io", "romio321"],
+                     env={"ONECOPY_MPI_THRESHOLD": "0"})
+        expect_sums(result, 3, "lifetimes are right")
+        expect(result.taken() > 3, result)
 
 
 def TheUsersOwnPreloadStaysInPlace():
