@@ -109,11 +109,13 @@ Communicator::~Communicator() {
     }
 }
 
-int create_keyval() {
+int create_key(MPI_Comm_delete_attr_function* deleted) {
     int keyval = MPI_KEYVAL_INVALID;
-    real().comm_create_keyval(copy_nothing, forget, &keyval, nullptr);
+    real().comm_create_keyval(copy_nothing, deleted, &keyval, nullptr);
     return keyval;
 }
+
+int create_communicator_key() { return create_key(forget); }
 
 Communicator* look_up(MPI_Comm comm) {
     const int keyval = job().keyval;

@@ -24,8 +24,11 @@ struct Communicator {
     ~Communicator();
 };
 
-/// The attribute's key. After MPI_Init.
-int create_keyval();
+/// A key for attributes that duplicates do not inherit; `deleted` is called when one goes.
+int create_key(MPI_Comm_delete_attr_function* deleted);
+
+/// The key of what look_up() keeps. After MPI_Init.
+int create_communicator_key();
 
 /// What is known of it; all members call this in the same collective call. nullptr if the MPI does
 /// not accept the handle: it will say so itself.

@@ -7,6 +7,7 @@
 #include <cstdlib>
 #include <cstring>
 #include <exception>
+#include <utility>
 
 #include "mpi/build_id.hpp"
 #include "mpi/communicators.hpp"
@@ -46,9 +47,32 @@ std::uint64_t settings_of(const Job& job) {
     return value;
 }
 
+/// A probe that finds nothing moves everything that is pending. One that finds a message moves
+/// nothing, and the program may have sent itself one that it has not received yet: hence the silent
+/// communicator.
 void progress() {
     int found = 0;
-    real().iprobe(MPI_ANY_SOURCE, MPI_ANY_TAG, job().handles.self, &found, MPI_STATUS_IGNORE);
+    real().iprobe(MPI_ANY_SOURCE, MPI_ANY_TAG, job().silent, &found, MPI_STATUS_IGNORE);
+}
+
+/// MPI_Finalize deletes MPI_COMM_SELF's attributes before anything else, the first one set last.
+/// Ours was set in MPI_Init: when it goes, the program's callbacks, which may still reduce, are
+/// through.
+int free_silent(MPI_Comm, int, void*, void*) {
+    Job& self = job();
+    if (self.silent == self.handles.self) return MPI_SUCCESS;
+    MPI_Comm freed = std::exchange(self.silent, self.handles.self);
+    return real().comm_free(&freed);
+}
+
+/// Without one (the MPI refuses) a message of the program to itself holds up others while we wait.
+void make_silent() {
+    Job& self = job();
+    self.silent = self.handles.self;
+    MPI_Comm fresh{};
+    if (real().comm_dup(self.handles.self, &fresh) != MPI_SUCCESS) return;
+    self.silent = fresh;
+    real().comm_set_attr(self.handles.self, create_key(free_silent), nullptr);
 }
 
 /// Whether the processors that these ranks may run on are at least as many as the ranks.
@@ -111,7 +135,8 @@ void start_machine(Agreement agreement, int local_ranks) {
     machine->progress = progress;
     machine->refuse_every = static_cast<unsigned>(number_from("ONECOPY_TEST_REFUSE_EVERY", 0));
     self.segment = std::move(agreement.segment);
-    self.keyval = create_keyval();
+    self.keyval = create_communicator_key();
+    make_silent();
     self.machine = std::move(machine);
 }
 

@@ -24,6 +24,9 @@ struct Job {
     bool host_memory_only = false;            ///< the user vouches that buffers are no device's
     Handles handles;
     int keyval = 0;
+    /// A duplicate of MPI_COMM_SELF on which no message is ever sent; MPI_COMM_SELF itself until
+    /// there is one and after it is gone. See progress() in job.cpp.
+    MPI_Comm silent{};
     std::optional<Presence> presence;
     std::string refusal = "MPI_Init was not called yet";  ///< why all is passed on
     std::unordered_map<int, int> local_rank_of;           ///< by rank in MPI_COMM_WORLD

@@ -19,6 +19,8 @@ namespace onecopy::mpi {
     DO(allreduce, Allreduce)                         \
     DO(bcast, Bcast)                                 \
     DO(iprobe, Iprobe)                               \
+    DO(comm_dup, Comm_dup)                           \
+    DO(comm_free, Comm_free)                         \
     DO(comm_rank, Comm_rank)                         \
     DO(comm_size, Comm_size)                         \
     DO(comm_test_inter, Comm_test_inter)             \
