@@ -127,6 +127,13 @@ def RandomProgramsGiveTheSameResultsWithNoThresholdAtAll():
     differential(2, range(51, 54), env={"ONECOPY_MPI_THRESHOLD": "0"})
 
 
+def IntegersAtTheEndsOfTheirRangesWrapAroundAndCompareAsTheirTypeDoes():
+    for ranks in (2, 3):
+        result = mpi(ranks, "exact")
+        expect_sums(result, ranks, "exact is right")
+        expect(result.taken() == ranks * 25 * 4, result)
+
+
 def LargeReductionsAreTakenAndSmallOnesAreNot():
     result = mpi(2, "sums")
     expect_sums(result, 2)

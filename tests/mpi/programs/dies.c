@@ -1,5 +1,5 @@
-/* Rank 1 is killed, between two reductions or within one; the others are told by the error of their next
- * reductions, and end by themselves. With --enable-recovery, or mpirun would end them. */
+/* Rank 1 is killed, between two reductions or within one; the others are told by the error of their
+ * next reductions, and end by themselves. With --enable-recovery, or mpirun would end them. */
 #include <mpi.h>
 #include <signal.h>
 #include <stdio.h>

@@ -1,5 +1,5 @@
-/* MPI_Comm_free waits for nobody: a rank may free a communicator and go on with another while a member
- * of the first one is still on its way out of the last call there.
+/* MPI_Comm_free waits for nobody: a rank may free a communicator and go on with another while a
+ * member of the first one is still on its way out of the last call there.
  *
  * Without an argument that member is held up on purpose: the first page of its result is written
  * while it is protected, and the signal handler waits until rank 0 has used the next communicator.

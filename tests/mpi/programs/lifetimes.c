@@ -1,4 +1,5 @@
-/* MPI used in every unusual order that is allowed, and in some that are not. An argument says how. */
+/* MPI used in every unusual order that is allowed, and in some that are not. An argument says how.
+ */
 #include <dlfcn.h>
 #include <mpi.h>
 #include <stdio.h>
@@ -35,8 +36,8 @@ static void use_file(const char* name, int rank, int size) {
     char* data = malloc(part);
     MPI_File file;
     memset(data, 'a' + rank, part);
-    if (MPI_File_open(MPI_COMM_WORLD, name, MPI_MODE_CREATE | MPI_MODE_RDWR, MPI_INFO_NULL, &file) !=
-            MPI_SUCCESS ||
+    if (MPI_File_open(MPI_COMM_WORLD, name, MPI_MODE_CREATE | MPI_MODE_RDWR, MPI_INFO_NULL,
+                      &file) != MPI_SUCCESS ||
         MPI_File_write_at_all(file, (MPI_Offset)rank * part, data, part, MPI_CHAR,
                               MPI_STATUS_IGNORE) != MPI_SUCCESS) {
         MPI_Abort(MPI_COMM_WORLD, 9);
@@ -67,7 +68,8 @@ int main(int argc, char** argv) {
         int key = MPI_KEYVAL_INVALID;
         MPI_Comm_create_keyval(MPI_COMM_NULL_COPY_FN, reduce_at_the_end, &key, NULL);
         MPI_Comm_set_attr(MPI_COMM_SELF, key, NULL);
-    } else if (strcmp(how, "handler") == 0) { /* one rank reduces in a handler, the others plainly */
+    } else if (strcmp(how, "handler") ==
+               0) { /* one rank reduces in a handler, the others plainly */
         MPI_Errhandler handler;
         MPI_Comm_create_errhandler(reduce_on_error, &handler);
         MPI_Comm_set_errhandler(MPI_COMM_SELF, handler);

@@ -1,7 +1,7 @@
-/* A rank that waits in a reduction owes a large message to another, which comes to the reduction only
- * once it has it: without progress on the message both wait for ever. The message has gaps, so the MPI
- * cannot leave it to the receiver. "self": besides, each rank has sent itself a message that it has
- * not received yet. */
+/* A rank that waits in a reduction owes a large message to another, which comes to the reduction
+ * only once it has it: without progress on the message both wait for ever. The message has gaps, so
+ * the MPI cannot leave it to the receiver. "self": besides, each rank has sent itself a message
+ * that it has not received yet. */
 #include <mpi.h>
 #include <stdio.h>
 #include <stdlib.h>

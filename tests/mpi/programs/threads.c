@@ -1,6 +1,6 @@
-/* Threads, each with its own communicator, reduce at the same time. Every third time each does so on a
- * duplicate that it frees at once, so what belongs to a communicator changes hands between threads
- * and ranks that are not equally far. */
+/* Threads, each with its own communicator, reduce at the same time. Every third time each does so
+ * on a duplicate that it frees at once, so what belongs to a communicator changes hands between
+ * threads and ranks that are not equally far. */
 #include <mpi.h>
 #include <pthread.h>
 #include <stdio.h>
