@@ -11,6 +11,7 @@
 
 #include "mpi/build_id.hpp"
 #include "mpi/communicators.hpp"
+#include "mpi/descriptors.hpp"
 #include "mpi/devices.hpp"
 #include "mpi/real.hpp"
 
@@ -161,6 +162,9 @@ void agree(const std::string& early) {
         objection =
             "a GPU's library is loaded (ONECOPY_GPU=host-only promises that MPI buffers are "
             "in the host's memory)";
+    }
+    if (objection.empty()) {
+        objection = descriptor_objection(self.presence->place().local_size);
     }
     Agreement agreement = self.presence->agree(std::move(objection));
     if (!agreement.go) {

@@ -129,6 +129,8 @@ Presence::Presence(Place place, Terms terms, PresenceOptions options)
 Presence::~Presence() = default;
 Presence::Presence(Presence&&) noexcept = default;
 
+const Place& Presence::place() const noexcept { return rank_->place; }
+
 Agreement Presence::agree(std::string objection) {
     rank_->objection = std::move(objection);
     return rank_->place.local_rank == 0 ? coordinate() : follow();
@@ -193,6 +195,8 @@ std::optional<Agreement> Presence::serve(os::Fd caller, Clock::time_point patien
             Report report;
             try {
                 const int ranks = self.place.local_size;
+                // It was sent: if it did not arrive, there was no descriptor free to put it into.
+                if (!packet.fd) throw std::system_error(EMFILE, std::system_category());
                 segment = JobSegment::adopt(std::move(packet.fd),
                                             table_bytes(ranks) + self.options.payload_bytes);
                 const auto lines = table_of(segment, ranks);

@@ -79,6 +79,8 @@ public:
     /// object until the job ends. Throws std::bad_alloc; the verdict is then no for everybody.
     Agreement agree(std::string objection = {});
 
+    [[nodiscard]] const Place& place() const noexcept;
+
 private:
     struct Rank;
     Agreement coordinate();

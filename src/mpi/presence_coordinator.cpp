@@ -17,6 +17,12 @@ namespace {
 std::string named(int world_rank) { return "rank " + std::to_string(world_rank); }
 std::string named_locally(int local_rank) { return "local rank " + std::to_string(local_rank); }
 
+/// An errno, with what to do where it is a limit that can be raised.
+std::string in_words(int error) {
+    const std::string text = std::strerror(error);
+    return error == EMFILE ? text + " (ulimit -n)" : text;
+}
+
 /// The connections to all other ranks, and the first thing that went wrong with any of them.
 class Round {
 public:
@@ -40,7 +46,7 @@ public:
                    (error.value() == ECONNREFUSED
                         ? " runs without onecopy (another program in the job, or an environment "
                           "without LD_PRELOAD)"
-                        : " cannot be reached: " + error.message()));
+                        : " cannot be reached: " + in_words(error.value())));
         } else if (!same_user(socket.get())) {
             object("another user's process listens in the place of " + named_locally(local_rank));
         } else {
@@ -123,13 +129,17 @@ std::string told(const Report& report, int by_world_rank, std::span<const TableL
     const std::string who = named(by_world_rank);
     if (whom >= table.size()) return who + " sent a report that makes no sense";
     if (table[whom].world_rank == by_world_rank) {
-        return who + " cannot use the job's memory: " + std::strerror(report.error);
+        return who + " cannot use the job's memory: " + in_words(report.error);
     }
     const std::string other = named(table[whom].world_rank);
     const std::string pid = std::to_string(table[whom].pid);
     if (report.error == 0) {
         return who + " finds a stranger under " + other + "'s pid " + pid +
                " (other pid namespaces?)";
+    }
+    if (report.error == EMFILE || report.error == ENFILE) {
+        return who + " has no descriptor free to hold on to " + other + ": " +
+               in_words(report.error);
     }
     return who + " cannot read " + other + "'s memory: " + std::strerror(report.error) +
            " (`onecopy doctor " + pid + "` names the guard)";

@@ -244,6 +244,14 @@ def ARankStartedByAShellTakesPart():
     expect(result.taken() > 0, result)
 
 
+def TooFewDescriptorsOnAnyRankMakeTheJobPassThroughWithOneLine():
+    result = run([*MPIRUN, "-n", 3, program("sums"), ":",
+                  "-n", 1, "sh", "-c", "ulimit -n 48; exec " + program("sums")])
+    expect_sums(result, 4)
+    expect(len(result.lines(PASSED_ON)) == 1 and len(result.lines()) == 1, result)
+    expect("rank 3: 12 file descriptors for 4 ranks" in result.err and result.taken() == 0, result)
+
+
 # Nothing but MPI programs notices the library (hazards D4, D9).
 
 def ShellsLaunchersAndInterpretersDoNotNotice():

@@ -10,6 +10,7 @@
 
 #include "mpi/ancestry.hpp"
 #include "mpi/channel_store.hpp"
+#include "mpi/descriptors.hpp"
 #include "mpi/job_segment.hpp"
 #include "mpi/place.hpp"
 #include "mpi/ranks.hpp"
@@ -131,6 +132,24 @@ TEST(JobSegment, AboveTheFileSizeLimitIsAnErrorAndNoSignal) {
         return 0;
     });
     EXPECT_EQ(error, EFBIG);
+}
+
+TEST(Descriptors, AreTooFewWhenLessThanHalfOfTheLimitWouldRemain) {
+    EXPECT_EQ(descriptor_objection(256, 32, 32), "");
+    EXPECT_EQ(descriptor_objection(256, 33, 32),
+              "96 file descriptors for 32 ranks, besides 33 open ones, leave fewer than half of "
+              "256 free (raise ulimit -n)");
+}
+
+TEST(Descriptors, AreCountedAsTheyAreNow) {
+    const int wrong = test::forked([] {
+        const rlimit limit{200, 200};
+        ::setrlimit(RLIMIT_NOFILE, &limit);
+        if (!descriptor_objection(4).empty()) return 1;
+        for (int i = 0; i < 100; ++i) static_cast<void>(::dup(0));
+        return descriptor_objection(4).empty() ? 2 : 0;
+    });
+    EXPECT_EQ(wrong, 0);
 }
 
 class Store : public ::testing::Test {

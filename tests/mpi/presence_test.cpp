@@ -5,6 +5,7 @@
 #include <fcntl.h>
 #include <gtest/gtest.h>
 #include <poll.h>
+#include <sys/resource.h>
 #include <sys/socket.h>
 
 #include <atomic>
@@ -253,6 +254,40 @@ TEST_F(PresenceTest, ARefusalWithoutYamaMakesTheVerdictNo) {
             };
         },
         "rank 101 cannot read rank 100's memory");
+}
+
+TEST_F(PresenceTest, ARankWithoutDescriptorsIsNotCalledRefused) {
+    expect_no(
+        3,
+        [](int rank, Terms&, PresenceOptions& options) {
+            if (rank != 2) return;
+            options.yama_scope = [] { return 1; };
+            options.probe = [](const Process&, const TableLine&, bool&) {
+                return std::error_code(EMFILE, std::system_category());
+            };
+        },
+        "rank 102 has no descriptor free to hold on to rank 100: Too many open files (ulimit -n)");
+}
+
+TEST_F(PresenceTest, ARankWithoutADescriptorForTheSegmentSaysSo) {
+    Ranks ranks(2);
+    ranks.start([&](int rank) {
+        Presence presence(place(rank, 2), Terms{}, patient());
+        ranks.meet(0);
+        if (rank == 1) {
+            // Room for the two connections of the conversation, and for nothing that comes by them.
+            const int next = ::dup(0);
+            ::close(next);
+            const rlimit limit{static_cast<rlim_t>(next) + 2, static_cast<rlim_t>(next) + 2};
+            ::setrlimit(RLIMIT_NOFILE, &limit);
+        }
+        note(ranks, rank, presence.agree());
+        ranks.meet(1);
+    });
+    EXPECT_EQ(ranks.finish(), std::vector<int>(2, 0));
+    EXPECT_EQ(ranks.text(0),
+              "rank 101 cannot use the job's memory: Too many open files (ulimit -n)");
+    EXPECT_EQ(ranks.text(1), ranks.text(0));
 }
 
 TEST_F(PresenceTest, UnderYamaAllNameTheLauncherAndLookAgain) {
