@@ -10,6 +10,7 @@
 #include <utility>
 
 #include "mpi/build_id.hpp"
+#include "mpi/byte_count.hpp"
 #include "mpi/communicators.hpp"
 #include "mpi/descriptors.hpp"
 #include "mpi/devices.hpp"
@@ -29,12 +30,25 @@ bool is_set(const char* name, const char* value) {
     return found != nullptr && std::strcmp(found, value) == 0;
 }
 
-unsigned long long number_from(const char* name, unsigned long long otherwise) {
+/// How many fetches are refused, for tests: ONECOPY_TEST_REFUSE_EVERY; 0 for none.
+unsigned refuse_every_from_environment() {
+    const char* text = std::getenv("ONECOPY_TEST_REFUSE_EVERY");
+    return text != nullptr ? static_cast<unsigned>(std::strtoul(text, nullptr, 10)) : 0;
+}
+
+void read_threshold(Job& job) {
+    job.threshold_bytes = default_threshold_bytes;
+    job.crowded_threshold_bytes = default_crowded_threshold_bytes;
+    constexpr const char* name = "ONECOPY_MPI_THRESHOLD";
     const char* text = std::getenv(name);
-    if (text == nullptr) return otherwise;
-    char* end = nullptr;
-    const unsigned long long value = std::strtoull(text, &end, 10);
-    return end != text && *end == '\0' ? value : otherwise;
+    if (text == nullptr || *text == '\0') return;
+    if (const auto bytes = byte_count(text)) {
+        job.threshold_bytes = job.crowded_threshold_bytes = *bytes;
+        return;
+    }
+    job.complaint = std::string(name) + "=" + text +
+                    " is no number of bytes: write 65536, 64K or 1M; going on with the default "
+                    "(32K, and 1M where there are more ranks than cores)";
 }
 
 /// All that decides which calls are taken. Ranks that differ in it would wait for each other.
@@ -134,7 +148,7 @@ void start_machine(Agreement agreement, int local_ranks) {
                                   std::move(agreement.peers), self.local_rank_of.at(world().rank));
     machine->core_for_each = core_for_each(machine->peers);
     machine->progress = progress;
-    machine->refuse_every = static_cast<unsigned>(number_from("ONECOPY_TEST_REFUSE_EVERY", 0));
+    machine->refuse_every = refuse_every_from_environment();
     self.segment = std::move(agreement.segment);
     self.keyval = create_communicator_key();
     make_silent();
@@ -146,6 +160,7 @@ void agree(const std::string& early) {
     Job& self = job();
     self.handles = load_handles(self.host.library);
     const World here = world();
+    if (here.rank == 0 && !self.complaint.empty()) say(self.complaint);
     if (here.size == 1) {
         self.refusal = "there is only one rank";
         self.presence.reset();
@@ -212,9 +227,7 @@ void say(const std::string& text) noexcept {
 void set_up(const onecopy_mpi_host& host) {
     Job& self = job();
     self.host = host;
-    constexpr const char* threshold = "ONECOPY_MPI_THRESHOLD";
-    self.threshold_bytes = number_from(threshold, default_threshold_bytes);
-    self.crowded_threshold_bytes = number_from(threshold, default_crowded_threshold_bytes);
+    read_threshold(self);
     self.host_memory_only = is_set("ONECOPY_GPU", "host-only");
 }
 

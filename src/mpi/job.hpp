@@ -21,6 +21,7 @@ struct Job {
     onecopy_mpi_host host{};
     std::size_t threshold_bytes = 0;          ///< a call below it is passed on
     std::size_t crowded_threshold_bytes = 0;  ///< the same with more ranks than cores
+    std::string complaint;                    ///< about the settings, for the user; rank 0 says it
     bool host_memory_only = false;            ///< the user vouches that buffers are no device's
     Handles handles;
     int keyval = 0;

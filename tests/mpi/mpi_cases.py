@@ -201,6 +201,19 @@ def ACommunicatorThatIsFreedServesItsLastMembersToTheEnd():
     expect(result.taken() == 4 * 1000 and result.passed("no_channel") == 0, result)
 
 
+def AThresholdMayBeWrittenWithAUnitAndAnythingElseIsSaid():
+    result = mpi(2, "sums", env={"ONECOPY_MPI_THRESHOLD": "1M"})
+    expect_sums(result, 2)
+    expect(not result.lines() and result.taken() == 2 * 2, result)  # one size of seven, twice
+    for wrong in ("64Q", "many", "-1"):
+        result = mpi(2, "sums", env={"ONECOPY_MPI_THRESHOLD": wrong})
+        expect_sums(result, 2)
+        expect(len(result.lines()) == 1 and result.taken() > 0, result)
+        expect(f"ONECOPY_MPI_THRESHOLD={wrong} is no number of bytes" in result.err, result)
+    result = mpi(2, "sums", env={"ONECOPY_MPI_THRESHOLD": ""})
+    expect(result.status == 0 and not result.lines() and result.taken() > 0, result)
+
+
 # No rank takes part before it is known that all do (hazard D3).
 
 def ARankWithoutOnecopyMakesTheJobPassThroughWithOneLine():
