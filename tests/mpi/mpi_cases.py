@@ -1,7 +1,8 @@
 #!/usr/bin/env python3
 """Unmodified MPI programs under mpirun, with and without the preloaded library.
 
-    mpi_cases.py PROGRAMS LIBRARIES TOOL CASE    runs one case; exit status 0 if it passes
+    mpi_cases.py PROGRAMS LIBRARIES TOOL CASE    runs one case; exit status 0 if it passes, 77 if
+                                                 something that it needs is missing
 
 PROGRAMS is the folder of the built test programs, LIBRARIES that of libonecopy_mpi.so, TOOL the path
 of the tool onecopy ("" if it was not built). Every function below that starts with a capital is a
@@ -23,6 +24,7 @@ LIBRARIES = pathlib.Path(sys.argv[2])
 TOOL = sys.argv[3]
 STUB = str(LIBRARIES / "libonecopy_mpi.so")
 MPIRUN = ["mpirun.openmpi", "--oversubscribe"]
+SKIPPED = 77  # CMakeLists.txt tells ctest
 PASSED_ON = "onecopy: mpi: passing everything to the MPI"
 
 
@@ -69,6 +71,15 @@ def run(command, preload=STUB, env=None, guard=120):
             raise AssertionError(f"{command} hangs\n{out[-2000:]}\n{err[-2000:]}") from None
         reports = [json.loads(pathlib.Path(name).read_text()) for name in glob.glob(folder + "/*.json")]
         return Result(process.returncode, out, err, reports)
+
+
+class Skipped(Exception):
+    pass
+
+
+def need(there, otherwise):
+    if not there:
+        raise Skipped(otherwise)
 
 
 def program(name):
@@ -309,8 +320,7 @@ def ReductionsThatTheMpiMakesForItselfMayBeTaken():
 
 
 def TheUsersOwnPreloadStaysInPlace():
-    if not TOOL:
-        return
+    need(TOOL, "the tool was not built")
     result = run([TOOL, "mpi", "--", *MPIRUN, "-n", 2, program("sums")],
                  preload=program("libprofiler.so"))
     expect_sums(result, 2)
@@ -414,8 +424,7 @@ def AMissingPartIsPassedThroughWithOneLine():
 
 
 def MpichIsPassedThrough():
-    if not os.path.exists(program("sums_mpich")):
-        return
+    need(os.path.exists(program("sums_mpich")), "MPICH was not found")
     for verbose in ("0", "1"):
         result = run(["mpirun.mpich", "-n", 2, program("sums_mpich")],
                      env={"ONECOPY_VERBOSE": verbose})
@@ -455,8 +464,7 @@ def TheDeathOfARankIsAnErrorForTheOthers():
 # The command.
 
 def TheCommandPreloadsAndReports():
-    if not TOOL:
-        return
+    need(TOOL, "the tool was not built")
     result = run([TOOL, "mpi", "--report", "--", *MPIRUN, "-n", 2, program("sums")], preload=None)
     expect_sums(result, 2)
     text = result.out + result.err
@@ -464,8 +472,7 @@ def TheCommandPreloadsAndReports():
 
 
 def TheCommandPassesTheProgramsStatusOn():
-    if not TOOL:
-        return
+    need(TOOL, "the tool was not built")
     expect_status = {("sh", "-c", "exit 7"): 7, ("true",): 0, ("sh", "-c", "kill -TERM $$"): 143}
     for command, status in expect_status.items():
         result = run([TOOL, "mpi", "--", *command], preload=None)
@@ -473,16 +480,14 @@ def TheCommandPassesTheProgramsStatusOn():
 
 
 def TheCommandSwitchedOffLeavesTheProgramAlone():
-    if not TOOL:
-        return
+    need(TOOL, "the tool was not built")
     result = run([TOOL, "mpi", "--off", "--", *MPIRUN, "-n", 2, program("sums")], preload=None)
     expect_sums(result, 2)
     expect(not result.reports or result.taken() == 0, result)
 
 
 def TheCommandWithoutAProgramIsWrongUse():
-    if not TOOL:
-        return
+    need(TOOL, "the tool was not built")
     for arguments in ([], ["--"], ["--", "/does/not/exist"]):
         result = run([TOOL, "mpi", *arguments], preload=None)
         expect(result.status == 2 and len(result.err.splitlines()) == 1, result)
@@ -495,3 +500,6 @@ if __name__ == "__main__":
     except AssertionError as failure:
         print(failure)
         sys.exit(1)
+    except Skipped as reason:
+        print("skipped:", reason)
+        sys.exit(SKIPPED)
