@@ -27,7 +27,7 @@ constexpr std::array<FeatureText, feature_count> feature_texts{{
     {"MADV_COLLAPSE", "6.1", "shared memory gets huge pages only where shmem_enabled allows them"},
     {"io_uring, deferred", "6.1", "asking whether a target lives costs 0.1 us instead of nothing"},
     {"PAGEMAP_SCAN", "6.7", "dump reads all of pagemap: slow where huge ranges are reserved"},
-    {"PROCMAP_QUERY", "6.11", "writes through /proc/PID/mem read the target's maps as text; noticing exec costs 0.6 us, not 0.4"},
+    {"PROCMAP_QUERY", "6.11", "writes through /proc/PID/mem read the target's maps as text"},
     {"unprivileged userfaultfd", "4.3",
      "nothing that onecopy does needs it; where it works, any program's pages can block a reader"},
 }};
