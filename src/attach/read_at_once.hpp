@@ -17,10 +17,10 @@
 namespace onecopy::attach {
 
 /// Whether a call that moved `bytes` took so many ticks that it may have slept, waiting for a page:
-/// longer than some 3 us and a copy at 10 GB/s take. (A sleep and the waking alone take that.) Then
+/// longer than some 3 us and a copy at 5 GB/s take. (A sleep and the waking alone take 3 us.) Then
 /// the memory image is looked at again, see Target::still_there(); so a wrong "yes" costs 1.2 us.
 constexpr bool may_have_waited(std::uint64_t ticks, std::uint64_t bytes) noexcept {
-    return ticks > 8000 + bytes / 4;
+    return ticks > 8000 + bytes / 2;
 }
 
 /// process_vm_readv of `count` runs on each side; negative if it failed (errno may be untouched).
