@@ -15,6 +15,7 @@
 
 #include "cli/bench_options.hpp"
 #include "cli/errors.hpp"
+#include "cli/inherited.hpp"
 #include "os/fd.hpp"
 
 namespace onecopy::cli {
@@ -166,12 +167,18 @@ void write_plot(std::string_view asked, const std::string& path, const Report& r
     for (const int fd : {1, 2}) {
         ::posix_spawn_file_actions_addopen(&actions, fd, "/dev/null", O_WRONLY, 0);
     }
+    posix_spawnattr_t attributes;
+    ::posix_spawnattr_init(&attributes);
+    const sigset_t to_default = ignored_by_us();
+    ::posix_spawnattr_setsigdefault(&attributes, &to_default);
+    ::posix_spawnattr_setflags(&attributes, POSIX_SPAWN_SETSIGDEF);
     std::string name = "gnuplot";
     std::array<char*, 2> arguments = {name.data(), nullptr};
     pid_t pid = 0;
     const int error =
-        ::posix_spawnp(&pid, name.c_str(), &actions, nullptr, arguments.data(), environ);
+        ::posix_spawnp(&pid, name.c_str(), &actions, &attributes, arguments.data(), environ);
     ::posix_spawn_file_actions_destroy(&actions);
+    ::posix_spawnattr_destroy(&attributes);
     std::fclose(file);
     int status = -1;
     if (error == 0) {

@@ -13,8 +13,8 @@ InterruptGuard::InterruptGuard() {
     flag = 0;
     for (std::size_t i = 0; i < signals_.size(); ++i) {
         struct sigaction action {};
-        action.sa_handler = signals_[i] == SIGXFSZ ? SIG_IGN : set_flag;
-        action.sa_flags = signals_[i] == SIGXFSZ ? 0 : SA_RESETHAND;
+        action.sa_handler = set_flag;
+        action.sa_flags = SA_RESETHAND;
         ::sigaction(signals_[i], nullptr, &before_[i]);
         // What is ignored stays so: nohup ignores SIGHUP, and means it.
         if (before_[i].sa_handler != SIG_IGN) ::sigaction(signals_[i], &action, nullptr);

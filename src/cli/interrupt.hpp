@@ -8,7 +8,7 @@
 namespace onecopy::cli {
 
 /// While one exists, the first SIGINT, SIGTERM or SIGHUP only sets a flag; the second ends the
-/// process as usual (a read may be stuck). Files too long are an error and no signal (SIGXFSZ).
+/// process as usual (a read may be stuck).
 /// At most one at a time, in a process of one thread; the destructor puts everything back.
 class InterruptGuard {
 public:
@@ -20,8 +20,8 @@ public:
     [[nodiscard]] static bool interrupted() noexcept;
 
 private:
-    static constexpr std::array<int, 4> signals_{SIGINT, SIGTERM, SIGHUP, SIGXFSZ};
-    std::array<struct sigaction, 4> before_{};
+    static constexpr std::array<int, 3> signals_{SIGINT, SIGTERM, SIGHUP};
+    std::array<struct sigaction, 3> before_{};
 };
 
 }  // namespace onecopy::cli

@@ -1,9 +1,11 @@
 // The tool `onecopy`: the list of its commands.
 #include "cli/commands.hpp"
+#include "cli/inherited.hpp"
 #include "cli/tool.hpp"
 
 int main(int argc, char** argv) {
     using namespace onecopy::cli;
+    settle_what_was_inherited();
     CLI::App app;
     int exit_status = 0;
     describe_tool(app);

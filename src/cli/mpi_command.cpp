@@ -6,6 +6,7 @@
 #include "cli/errors.hpp"
 #include "cli/mpi_launch.hpp"
 #include "cli/mpi_report.hpp"
+#include "cli/terminal.hpp"
 #include "cli/tool.hpp"
 
 namespace onecopy::cli {
@@ -28,7 +29,7 @@ int run(const MpiOptions& options) {
     const int status =
         launch({options.command, options.off, directory ? directory->path() : std::string()});
     // To stderr: standard output is the program's.
-    if (directory) print_report(stderr, read_reports(directory->path()));
+    if (directory) tell(report_text(read_reports(directory->path())));
     return status;
 }
 

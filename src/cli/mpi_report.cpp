@@ -74,7 +74,8 @@ bool add_rank(MpiReport& report, std::string_view json) {
 
 MpiReport read_reports(const std::string& directory) {
     MpiReport report;
-    for (const auto& entry : std::filesystem::directory_iterator(directory)) {
+    std::error_code error;  // a program may have removed the directory, and still keeps its status
+    for (const auto& entry : std::filesystem::directory_iterator(directory, error)) {
         std::ifstream file(entry.path());
         const std::string text{std::istreambuf_iterator<char>(file), {}};
         add_rank(report, text);
@@ -82,29 +83,31 @@ MpiReport read_reports(const std::string& directory) {
     return report;
 }
 
-void print_report(std::FILE* out, const MpiReport& report) {
+std::string report_text(const MpiReport& report) {
     if (report.ranks == 0) {
-        fmt::print(out,
-                   "onecopy: mpi: no rank reported (no MPI program, one of an MPI that is not "
-                   "supported, or it did not reach MPI_Finalize)\n");
-        return;
+        return "onecopy: mpi: no rank reported (no MPI program, one of an MPI that is not "
+               "supported, or it did not reach MPI_Finalize)\n";
     }
-    fmt::print(out, "onecopy mpi: {} ranks, {}\n", report.ranks, printable(report.library));
+    std::string text =
+        fmt::format("onecopy mpi: {} ranks, {}\n", report.ranks, printable(report.library));
     if (report.ranks_that_took < report.ranks) {
-        fmt::print(out, "{} of them passed everything to the MPI: {}\n",
-                   report.ranks - report.ranks_that_took, printable(report.refusal));
+        text += fmt::format("{} of them passed everything to the MPI: {}\n",
+                            report.ranks - report.ranks_that_took, printable(report.refusal));
     }
-    fmt::print(out, "  {:<11} {:<34} {:>10} {:>16}\n", "function", "carried by", "calls", "bytes");
+    const auto row = [&](std::string_view function, std::string_view way, const auto& calls,
+                         const auto& bytes) {
+        text += fmt::format("  {:<11} {:<34} {:>10} {:>16}\n", function, way, calls, bytes);
+    };
+    row("function", "carried by", "calls", "bytes");
     for (const auto& [function, ways] : report.functions) {
         for (const auto& [way, counts] : ways) {
-            fmt::print(out, "  {:<11} {:<34} {:>10} {:>16}\n", function, words_of(way),
-                       counts.calls, counts.bytes);
+            row(function, words_of(way), counts.calls, counts.bytes);
         }
     }
     for (const auto& [way, bytes] : report.moved_bytes) {
-        if (bytes == 0) continue;
-        fmt::print(out, "  {:<11} {:<34} {:>10} {:>16}\n", "read by", way, "", bytes);
+        if (bytes > 0) row("read by", way, "", bytes);
     }
+    return text;
 }
 
 }  // namespace onecopy::cli

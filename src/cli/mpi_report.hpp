@@ -3,7 +3,6 @@
 #pragma once
 
 #include <cstdint>
-#include <cstdio>
 #include <map>
 #include <string>
 #include <string_view>
@@ -34,7 +33,7 @@ bool add_rank(MpiReport& report, std::string_view json);
 /// Puts the reports in `directory` together.
 MpiReport read_reports(const std::string& directory);
 
-/// Prints it as a table.
-void print_report(std::FILE* out, const MpiReport& report);
+/// The table of it, for a person.
+std::string report_text(const MpiReport& report);
 
 }  // namespace onecopy::cli

@@ -7,9 +7,22 @@
 #include <cerrno>
 #include <cstring>
 
+#include "cli/arguments.hpp"
 #include "cli/errors.hpp"
 
 namespace onecopy::cli {
+
+std::string write_refusal(std::string_view where, std::uint64_t written, int error) {
+    if (error == EBADF) {  // closed by whoever started us, or open for reading only
+        return fmt::format("{} is not open for writing; redirect it to a file or a pipe", where);
+    }
+    std::string_view remedy = "make room or name another file";
+    if (error == EFBIG) remedy = "raise `ulimit -f` or name another file";
+    if (error == EPIPE) remedy = "whoever read it has ended; let it read on, or name a file";
+    return fmt::format("{} takes no more{}: {}; {}", where,
+                       written > 0 ? " after " + bytes_text(written) : "", std::strerror(error),
+                       remedy);
+}
 
 bool Output::is_terminal() const { return path_.empty() && ::isatty(STDOUT_FILENO) == 1; }
 
@@ -27,10 +40,11 @@ void Output::write(std::span<const std::byte> bytes) {
         const ssize_t written = ::write(fd, bytes.data(), bytes.size());
         if (written >= 0) {
             bytes = bytes.subspan(static_cast<std::size_t>(written));
+            written_ += static_cast<std::uint64_t>(written);
         } else if (errno != EINTR) {
-            throw Failure(fmt::format("{}: {} takes no more: {}; make room or name another file",
-                                      asked_, path_.empty() ? "standard output" : path_,
-                                      std::strerror(errno)));
+            throw Failure(fmt::format(
+                "{}: {}", asked_,
+                write_refusal(path_.empty() ? "standard output" : path_, written_, errno)));
         }
     }
 }

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <cstddef>
+#include <cstdint>
 #include <span>
 #include <string>
 #include <string_view>
@@ -9,6 +10,10 @@
 #include "os/fd.hpp"
 
 namespace onecopy::cli {
+
+/// How a line goes on where `where` (a file, standard output) could not be written: what refused
+/// it, and what to do. `written` bytes have arrived. `error` is write's errno.
+std::string write_refusal(std::string_view where, std::uint64_t written, int error);
 
 /// Not thread-safe. The file is created at the first write: a refused transfer leaves an older
 /// file of that name as it was.
@@ -27,6 +32,7 @@ private:
     std::string asked_;
     std::string path_;
     os::Fd file_;
+    std::uint64_t written_ = 0;
 };
 
 }  // namespace onecopy::cli

@@ -3,7 +3,6 @@
 #include <fmt/format.h>
 
 #include <algorithm>
-#include <cstdio>
 
 #include "cli/arguments.hpp"
 #include "cli/terminal.hpp"
@@ -36,13 +35,12 @@ void Progress::update(std::uint64_t done) {
     if (now < next_) return;
     next_ = now + std::chrono::milliseconds(100);
     const std::chrono::duration<double> passed = now - start_;
-    fmt::print(stderr, "\r\x1b[K{}", progress_text(title_, done, total_, passed.count()));
-    std::fflush(stderr);
+    tell("\r\x1b[K" + progress_text(title_, done, total_, passed.count()));
     shown_ = true;
 }
 
 void Progress::clear() {
-    if (shown_) fmt::print(stderr, "\r\x1b[K");
+    if (shown_) tell("\r\x1b[K");
     shown_ = false;
 }
 

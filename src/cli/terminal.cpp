@@ -31,4 +31,9 @@ std::string printable(std::string_view text) {
     return out;
 }
 
+void tell(std::string_view text) noexcept {
+    std::fwrite(text.data(), 1, text.size(), stderr);
+    std::fflush(stderr);
+}
+
 }  // namespace onecopy::cli

@@ -1,4 +1,5 @@
-// What is known about the terminal behind a stream, and what may safely be sent to it.
+// What is known about the terminal behind a stream, what may safely be sent to it, and what is said
+// beside the result.
 #pragma once
 
 #include <cstddef>
@@ -17,5 +18,9 @@ std::size_t terminal_columns(std::FILE* stream);
 /// The text with control characters written as \xNN: names of files and processes are anybody's
 /// bytes, and a terminal obeys some of them.
 std::string printable(std::string_view text);
+
+/// Writes `text` to stderr as it is. That nobody can read it there must not change what the tool
+/// does: an error of writing is ignored.
+void tell(std::string_view text) noexcept;
 
 }  // namespace onecopy::cli

@@ -3,15 +3,19 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <cerrno>
 #include <cstdio>
 #include <exception>
 #include <new>
 #include <numeric>
 #include <string_view>
+#include <system_error>
 #include <utility>
 #include <vector>
 
 #include "cli/errors.hpp"
+#include "cli/output.hpp"
+#include "cli/terminal.hpp"
 
 namespace onecopy::cli {
 namespace {
@@ -115,15 +119,18 @@ void group_commands(CLI::App& app) {
 }
 
 int complain(std::string_view line, int status) {
-    fmt::print(stderr, "onecopy: {}\n", line);
+    tell(fmt::format("onecopy: {}\n", line));
     return status;
 }
 
-/// What was printed must have arrived: a full disk shows only when the buffer is flushed.
-int flush_output(int status) {
-    if (std::fflush(stdout) == 0 && std::ferror(stdout) == 0) return status;
-    return complain("print the result: standard output cannot be written; free some space on it",
-                    status_failed);
+/// What was printed must have arrived: a full disk shows only when the buffer is flushed. `error`:
+/// why printing stopped before that, if it is known.
+int flush_output(int status, int error = 0) {
+    if (std::fflush(stdout) != 0 && error == 0) error = errno;
+    if (error == 0 && std::ferror(stdout) == 0) return status;
+    return complain(
+        "print the result: " + write_refusal("standard output", 0, error != 0 ? error : EIO),
+        status_failed);
 }
 
 }  // namespace
@@ -170,7 +177,10 @@ int run_tool(CLI::App& app, int argc, const char* const* argv, const int& exit_s
         return complain(asked(app).name + ": out of memory; free some and try again",
                         status_failed);
     } catch (const std::exception& error) {
-        if (std::ferror(stdout) != 0) return flush_output(status_failed);  // fmt throws then
+        if (std::ferror(stdout) != 0) {  // fmt throws then
+            const auto* why = dynamic_cast<const std::system_error*>(&error);
+            return flush_output(status_failed, why != nullptr ? why->code().value() : 0);
+        }
         return complain(fmt::format("{}: {}", asked(app).name, error.what()), status_failed);
     }
 }

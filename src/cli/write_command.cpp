@@ -61,7 +61,7 @@ void run(const WriteOptions& options) {
 
     const Process process = open_target(asked, pid, Direction::write);
     if (is_terminal(stdin)) {
-        fmt::print(stderr, "Type the bytes to write; Ctrl-D at the beginning of a line ends.\n");
+        tell("Type the bytes to write; Ctrl-D at the beginning of a line ends.\n");
     }
     std::vector<std::byte> chunk(chunk_bytes);
     std::uint64_t done = 0;
