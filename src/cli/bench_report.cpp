@@ -13,6 +13,7 @@
 #include "cli/bench_options.hpp"
 #include "cli/bench_plot.hpp"
 #include "cli/errors.hpp"
+#include "cli/tool.hpp"
 #include "os/fd.hpp"
 
 namespace onecopy::cli {
@@ -188,8 +189,11 @@ std::string to_json(const Report& report) {
 }
 
 void ReportFiles::add_options(CLI::App& app) {
-    app.add_option("--json", json, "Write the figures as JSON into this file")->type_name("FILE");
+    app.add_option("--json", json, "Write the figures as JSON into this file")
+        ->check(names_a_file())
+        ->type_name("FILE");
     app.add_option("--plot", plot, "Draw GB/s over size into this SVG file (needs gnuplot)")
+        ->check(names_a_file())
         ->type_name("FILE.svg");
 }
 

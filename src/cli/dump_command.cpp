@@ -83,6 +83,7 @@ void add_dump_command(CLI::App& app, int& exit_status) {
     command.add_option("PID", options->pid, "The process")->required()->type_name("");
     command.add_option("-o,--output", options->file, "The core file to write (mode 0600)")
         ->required()
+        ->check(names_a_file())
         ->type_name("FILE");
     command.add_flag("--all", options->all,
                      "Include what can block for ever, and what reading allocates");

@@ -1,4 +1,8 @@
 // onecopy mpi [--report] [--off] -- PROGRAM ARGUMENTS...
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <cstdlib>
 #include <memory>
 #include <optional>
 
@@ -18,18 +22,46 @@ struct MpiOptions {
     bool off = false;
 };
 
-int run(const MpiOptions& options) {
-    if (options.command.empty()) {
+constexpr std::string_view off_report =
+    "onecopy: mpi: --report: onecopy is switched off, so there is nothing to report; leave out "
+    "--off and ONECOPY=0\n";
+
+/// The program and its arguments, exactly as they were given: the parser stops at the first word
+/// behind the program. `rest` is what it left, beginning with the two dashes if they came first.
+std::vector<std::string> command_of(const CLI::Option& program, std::vector<std::string> rest) {
+    const bool dashes = !rest.empty() && rest.front() == "--";
+    if (dashes) rest.erase(rest.begin());
+    const auto option = std::find_if(rest.begin(), rest.end(),
+                                     [](const std::string& word) { return word.starts_with('-'); });
+    if (!dashes && option != rest.end()) {  // ours or the program's?
+        throw WrongInput(
+            fmt::format("mpi: {} was not expected; write two dashes in front of the program: "
+                        "onecopy mpi [--report] [--off] -- mpirun -n 4 ./program",
+                        *option));
+    }
+    if (program.count() == 0) {
         throw WrongInput(
             "mpi: no program given; write it after two dashes: onecopy mpi -- mpirun -n 4 "
             "./program");
     }
+    rest.insert(rest.begin(), program.as<std::string>());
+    return rest;
+}
+
+bool switched_off(const MpiOptions& options) {
+    const char* set = std::getenv("ONECOPY");
+    return options.off || (set != nullptr && std::string_view(set) == "0");
+}
+
+int run(const MpiOptions& options) {
     std::optional<ReportDirectory> directory;
-    if (options.report && !options.off) directory.emplace();
+    const bool off = switched_off(options);
+    if (options.report && !off) directory.emplace();
     const int status =
         launch({options.command, options.off, directory ? directory->path() : std::string()});
     // To stderr: standard output is the program's.
     if (directory) tell(report_text(read_reports(directory->path())));
+    if (options.report && off) tell(off_report);
     return status;
 }
 
@@ -50,9 +82,14 @@ void add_mpi_command(CLI::App& app, int& exit_status) {
     command.add_flag("--report", options->report,
                      "Print at the end what went which way, to stderr");
     command.add_flag("--off", options->off, "Switch onecopy off, to compare");
-    command.add_option("command", options->command, "The program and its arguments, after --")
-        ->type_name("");
-    command.callback([options, &exit_status] { exit_status = run(*options); });
+    const CLI::Option* program =
+        command.add_option("PROGRAM", "The program and, behind it, its arguments; after --")
+            ->type_name("");
+    command.prefix_command();
+    command.callback([options, program, &command, &exit_status] {
+        options->command = command_of(*program, command.remaining());
+        exit_status = run(*options);
+    });
 }
 
 }  // namespace onecopy::cli

@@ -87,6 +87,7 @@ void add_read_command(CLI::App& app, int& exit_status) {
         ->required()
         ->type_name("");
     command.add_option("-o,--output", options->file, "Write the bytes to FILE (mode 0600)")
+        ->check(names_a_file())
         ->type_name("FILE");
     CLI::Option* hex =
         command.add_flag("--hex", options->hex, "Hex and text, the default on a terminal");

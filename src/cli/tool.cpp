@@ -8,6 +8,7 @@
 #include <exception>
 #include <new>
 #include <numeric>
+#include <span>
 #include <string_view>
 #include <system_error>
 #include <utility>
@@ -84,7 +85,9 @@ std::string advice(const Asked& within, const std::string& word, const std::stri
 }
 
 /// The library's message in our form. Its own ends in a usage text or in hints for programmers.
-std::string explain(const CLI::App& app, const CLI::ParseError& error) {
+/// `typed`: the words behind the tool's name.
+std::string explain(const CLI::App& app, const CLI::ParseError& error,
+                    std::span<const char* const> typed) {
     const Asked at = asked(app);
     const std::string prefix = at.name.empty() ? std::string() : at.name + ": ";
     const std::string help =
@@ -102,12 +105,17 @@ std::string explain(const CLI::App& app, const CLI::ParseError& error) {
         return fmt::format("{}{}; {} tells how it is used", prefix, first_line(error.what()), help);
     }
     const std::vector<std::string> outside = app.remaining();
-    if (first.empty() && !outside.empty()) {
+    const std::string word = !first.empty()     ? first
+                             : !outside.empty() ? outside.front()
+                                                : std::string("an argument");
+    const auto place = [&](std::string_view which) {
+        return std::find(typed.begin(), typed.end(), which);
+    };
+    if (first.empty() && place(word) < place(app.get_subcommands().front()->get_name())) {
         return fmt::format("{}{} was not expected before the command; write it behind it", prefix,
-                           outside.front());
+                           word);
     }
-    return fmt::format("{}{} was not expected; {} tells how it is used", prefix,
-                       first.empty() ? "an argument" : first, help);
+    return fmt::format("{}{} was not expected; {} tells how it is used", prefix, word, help);
 }
 
 /// All commands in one list, however they were added.
@@ -158,6 +166,14 @@ CLI::App& add_command(CLI::App& app, const std::string& name, const std::string&
     return command;
 }
 
+CLI::Validator names_a_file() {
+    const auto refuse = [](const std::string& name) {
+        return name.empty() ? std::string("\"\": an empty name is no file's; name one")
+                            : std::string();
+    };
+    return CLI::Validator(refuse, "");
+}
+
 int run_tool(CLI::App& app, int argc, const char* const* argv, const int& exit_status) {
     group_commands(app);
     try {
@@ -167,7 +183,8 @@ int run_tool(CLI::App& app, int argc, const char* const* argv, const int& exit_s
         app.exit(asked_for_text);
         return flush_output(0);
     } catch (const CLI::ParseError& error) {
-        return complain(explain(app, error), status_wrong_input);
+        return complain(explain(app, error, {argv + std::min(argc, 1), argv + argc}),
+                        status_wrong_input);
     } catch (const WrongInput& error) {
         return complain(error.what(), status_wrong_input);
     } catch (const Failure& error) {

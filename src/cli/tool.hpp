@@ -15,6 +15,10 @@ void describe_tool(CLI::App& app);
 CLI::App& add_command(CLI::App& app, const std::string& name, const std::string& summary,
                       const std::string& help);
 
+/// Refuses the empty name, which an unset variable of a script leaves, for options that name a
+/// file.
+CLI::Validator names_a_file();
+
 /// Parses and runs. Returns the process's exit status: 0; 1 where a command failed; 2 for wrong
 /// input. Prints at most one line of error, to stderr.
 int run_tool(CLI::App& app, int argc, const char* const* argv, const int& exit_status);

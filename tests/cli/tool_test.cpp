@@ -34,6 +34,7 @@ TEST(Tool, UnknownCommandsAndOptionsAreNamed) {
     expect_wrong_input({"--frobnicate"}, "--frobnicate: no such option");
     expect_wrong_input({"read", "1", "2", "3", "--frobnicate"}, "--frobnicate");
     expect_wrong_input({"maps", "1", "2"}, "2 was not expected");
+    expect_wrong_input({"maps", "1", "--", "2"}, "maps: 2 was not expected; `onecopy maps --help`");
 }
 
 TEST(Tool, MissingArgumentsAreNamed) {
@@ -43,6 +44,10 @@ TEST(Tool, MissingArgumentsAreNamed) {
     expect_wrong_input({"maps"}, "PID");
     expect_wrong_input({"dump", "1"}, "--output");
     expect_wrong_input({"dump", "1", "-o"}, "-o");
+    expect_wrong_input({"dump", "1", "-o", ""}, "--output: \"\": an empty name");
+    expect_wrong_input({"read", "1", "1", "1", "-o", ""}, "--output: \"\": an empty name");
+    expect_wrong_input({"bench", "transfer", "--json", ""}, "--json: \"\": an empty name");
+    expect_wrong_input({"bench", "mpi", "--plot", ""}, "--plot: \"\": an empty name");
 }
 
 TEST(Tool, ArgumentsThatMakeNoSenseAreNamed) {
