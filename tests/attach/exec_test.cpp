@@ -134,15 +134,8 @@ TEST(ExecWithARelative, IsNoticedThoughTheRelativeKeepsTheOldImage) {
     // bound to it go on as if nothing had happened. The cookie tells.
     const Memory far({Page::writable}, 5);
     Child child;
-    const Job clone_with_memory = [](const Words&) -> std::int64_t {
-        alignas(16) static std::array<char, 65536> stack;
-        return ::clone(
-            [](void*) -> int {
-                for (;;) ::pause();
-            },
-            stack.data() + stack.size(), CLONE_VM | SIGCHLD, nullptr);
-    };
-    const auto relative = static_cast<int>(child.run(clone_with_memory));
+    const auto relative = static_cast<int>(
+        child.run([](const Words&) -> std::int64_t { return clone_with_memory(SIGCHLD); }));
     ASSERT_GT(relative, 0);
     const Process process(child.pid());
     EXPECT_EQ(write(process, far.span(0, 8), far.address()).bytes, 8U);

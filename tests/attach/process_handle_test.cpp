@@ -121,15 +121,8 @@ TEST(ProcessHandle, ARelativeThatSharesMemoryIsNotTheTarget) {
     // though the memory lives on in the other.
     const Memory far({Page::writable}, 5);
     Child child;
-    const Job clone_with_memory = [](const Words&) -> std::int64_t {
-        alignas(16) static std::array<char, 65536> stack;
-        return ::clone(
-            [](void*) -> int {
-                for (;;) ::pause();
-            },
-            stack.data() + stack.size(), CLONE_VM | SIGCHLD, nullptr);
-    };
-    const auto relative = static_cast<int>(child.run(clone_with_memory));
+    const auto relative = static_cast<int>(
+        child.run([](const Words&) -> std::int64_t { return clone_with_memory(SIGCHLD); }));
     ASSERT_GT(relative, 0);
     const Process target(child.pid());
     const Process other(relative);

@@ -123,12 +123,7 @@ TEST(ReadCommand, AGoneProcessAndAThreadsNumberAreToldApart) {
 
     Child threaded;
     const std::int64_t thread = threaded.run([](const test::Words&) -> std::int64_t {
-        alignas(16) static std::array<char, 65536> stack;
-        return ::clone(
-            [](void*) -> int {
-                for (;;) ::pause();
-            },
-            stack.data() + stack.size(), CLONE_VM | CLONE_THREAD | CLONE_SIGHAND, nullptr);
+        return test::clone_with_memory(CLONE_THREAD | CLONE_SIGHAND);
     });
     const ToolRun run = run_onecopy({"read", std::to_string(thread), "0x1000", "16"});
     EXPECT_EQ(run.status, 1);

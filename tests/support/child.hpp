@@ -101,6 +101,10 @@ auto forked(Body body) {
     return result;
 }
 
+/// For a job: makes another process or thread in the child's memory, by clone(2) with CLONE_VM and
+/// `flags`, which sleeps for ever. Its number, or -1.
+std::int64_t clone_with_memory(int flags) noexcept;
+
 /// Sleeps. Only for letting something else go on; nothing may depend on how long it is.
 void nap(int milliseconds) noexcept;
 
