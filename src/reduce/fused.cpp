@@ -19,7 +19,7 @@ using reduction::Combiner;
 using reduction::Room;
 using reduction::Runs;
 
-/// Plain messages up to this size use a tile on the stack: the thread's own room would gain them
+/// Messages up to this size use a tile on the stack: the thread's own room would gain them
 /// nothing.
 constexpr std::size_t small_bytes = 2048;
 
@@ -125,6 +125,10 @@ Transfer fetch(const Process& from, std::span<const Segment> local,
     if (total == 0) return {};
     if (from.empty()) return failed(ESRCH);
 
+    if (total <= small_bytes) {
+        alignas(64) std::byte tile[small_bytes];
+        return through(from, local, remote, combine, total, tile, small_bytes);
+    }
     const std::size_t chunk = std::max(reduction::tile_bytes() / element, std::size_t{1}) * element;
     const Room room(static_cast<std::size_t>(std::min<std::uint64_t>(chunk, total)));
     if (room.data() == nullptr) return failed(ENOMEM);
