@@ -1,0 +1,263 @@
+#include "arena/space.hpp"
+
+#include <sys/mman.h>
+#include <sys/resource.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <cerrno>
+#include <cstring>
+#include <ctime>
+#include <limits>
+#include <system_error>
+
+#include "os/sealed_memfd.hpp"
+
+namespace onecopy::arena {
+namespace {
+
+/// What a look at the limits is good for: so much fresh memory, or an eighth of what is left, for so
+/// long. Small enough that a few processes which look at the same moment do not pass the limit
+/// together, large enough that looking costs nothing beside touching the pages.
+constexpr std::uint64_t most_credit_bytes = std::uint64_t{64} << 20;
+constexpr std::uint64_t credit_ms = 50;
+
+/// Left to the others: a limit that is reached to the byte kills.
+constexpr std::uint64_t margin_bytes = std::uint64_t{4} << 20;
+
+/// Core dumps hold or leave out the arena in chunks of this size, so that handing out and freeing
+/// rarely changes the kernel's list of mappings.
+constexpr std::size_t chunk_bytes = std::size_t{4} << 20;
+
+constexpr std::size_t huge_page_bytes = std::size_t{2} << 20;
+
+std::uint64_t now_ms() noexcept {
+    timespec now{};
+    ::clock_gettime(CLOCK_MONOTONIC_COARSE, &now);
+    return static_cast<std::uint64_t>(now.tv_sec) * 1000 +
+           static_cast<std::uint64_t>(now.tv_nsec) / 1000000;
+}
+
+std::size_t page_size() noexcept { return static_cast<std::size_t>(::sysconf(_SC_PAGESIZE)); }
+
+std::size_t limit_of(decltype(RLIMIT_AS) resource) noexcept {
+    rlimit limit{};
+    if (::getrlimit(resource, &limit) != 0 || limit.rlim_cur == RLIM_INFINITY) return SIZE_MAX;
+    return static_cast<std::size_t>(std::min<rlim_t>(limit.rlim_cur, SIZE_MAX));
+}
+
+/// A capacity for who asked for none.
+std::size_t usual_capacity() noexcept {
+    const auto memory = static_cast<std::size_t>(::sysconf(_SC_PHYS_PAGES)) * page_size();
+    const std::size_t room = std::numeric_limits<std::size_t>::max() / 16;  // 256 MiB of 4 GiB
+    return std::min({memory, room, limit_of(RLIMIT_AS) / 4, limit_of(RLIMIT_FSIZE)});
+}
+
+ArenaOptions complete(ArenaOptions options) {
+    const std::size_t page = page_size();
+    if (options.capacity_bytes == 0) options.capacity_bytes = usual_capacity();
+    if (options.capacity_bytes > SIZE_MAX - page) {
+        throw std::system_error(ENOMEM, std::system_category(), "onecopy: an arena of that size");
+    }
+    options.capacity_bytes = std::max((options.capacity_bytes + page - 1) / page * page, page);
+    return options;
+}
+
+/// Maps the file at a multiple of the huge page, so that an offset's alignment is its address's.
+os::Mapping map(const os::Fd& file, std::size_t bytes) {
+    os::Mapping mapped = os::Mapping::aligned(bytes, huge_page_bytes, PROT_READ | PROT_WRITE,
+                                              MAP_SHARED | MAP_NORESERVE, file.get());
+    if (!mapped) throw std::system_error(errno, std::system_category(), "onecopy: map an arena");
+    ::madvise(mapped.data(), bytes, MADV_DONTDUMP);
+    ::madvise(mapped.data(), bytes, MADV_HUGEPAGE);  // where shmem_enabled is "advise"
+    return mapped;
+}
+
+}  // namespace
+
+Space::Space(const ArenaOptions& options)
+    : page_(page_size()),
+      options_(complete(options)),
+      file_(os::make_sealed_memfd("onecopy-arena", options_.capacity_bytes)),
+      memory_(map(file_, options_.capacity_bytes)),
+      free_(options_.capacity_bytes / page_),
+      in_use_((options_.capacity_bytes + chunk_bytes - 1) / chunk_bytes) {}
+
+std::uint64_t Space::resident_bytes() const noexcept {
+    struct stat facts {};
+    if (::fstat(file_.get(), &facts) != 0) return 0;
+    return static_cast<std::uint64_t>(facts.st_blocks) * 512;
+}
+
+bool Space::affordable(std::uint64_t fresh_bytes) {
+    const std::uint64_t now = now_ms();
+    if (fresh_bytes <= credit_bytes_ && now < credit_until_ms_) {
+        credit_bytes_ -= fresh_bytes;
+        return true;
+    }
+    const auto look = [&] {
+        // Blocks that were handed out and not touched yet will be.
+        const std::uint64_t promised = (handed_out_pages_ + kept_.pages()) * page_;
+        const std::uint64_t resident = resident_bytes();
+        const std::uint64_t owed = promised > resident ? promised - resident : 0;
+        const std::uint64_t left = headroom_.ask().bytes;
+        const std::uint64_t taken = owed + margin_bytes;
+        return left > taken ? left - taken : 0;
+    };
+    std::uint64_t left = look();
+    if (fresh_bytes > left && kept_.pages() > 0) {
+        return_stale(std::numeric_limits<std::uint64_t>::max(), 0);
+        left = look();
+    }
+    if (fresh_bytes > left) {
+        credit_bytes_ = 0;
+        return false;
+    }
+    credit_bytes_ = std::min(most_credit_bytes, (left - fresh_bytes) / 8);
+    credit_until_ms_ = now + credit_ms;
+    return true;
+}
+
+void* Space::allocate(std::size_t bytes, std::size_t alignment, bool zero) noexcept {
+    const std::uint64_t pages = std::max<std::uint64_t>(pages_of(bytes), 1);
+    const std::uint64_t step = std::max<std::uint64_t>(alignment / page_, 1);
+    if (bytes > memory_.size() || step > memory_.size() / page_) return nullptr;
+    const std::lock_guard guard(lock_);
+    try {
+        return_stale(stale_before(), options_.kept_bytes / page_);
+        const auto first = take(pages, step);
+        if (!first) return nullptr;
+        const Extent run{*first, pages};
+        const std::uint64_t warm = kept_.forget(run);
+        if (warm < pages && !affordable((pages - warm) * page_)) {
+            free_.give(run);
+            give_back(run);  // the kept part of it is known to nobody any more
+            return nullptr;
+        }
+        hand_out(run);
+        if (zero && warm > 0) std::memset(address_of(run.first), 0, pages * page_);
+        return address_of(run.first);
+    } catch (const std::bad_alloc&) {
+        return nullptr;  // no memory for the bookkeeping
+    }
+}
+
+std::optional<std::uint64_t> Space::take(std::uint64_t pages, std::uint64_t step) {
+    if (step * page_ <= huge_page_bytes) return free_.take(pages, step);
+    // The mapping itself stands at no such multiple: take more, and give back what is too much.
+    const auto first = free_.take(pages + step);
+    if (!first) return {};
+    const auto base = reinterpret_cast<std::uintptr_t>(address_of(*first));
+    const std::uintptr_t mask = step * page_ - 1;
+    const std::uint64_t skip = (((base + mask) & ~mask) - base) / page_;
+    free_.give({*first, skip});
+    free_.give({*first + skip + pages, step - skip});
+    return *first + skip;
+}
+
+void Space::hand_out(Extent run) {
+    handed_out_pages_ += run.pages;
+    count_for_dumps(run, true);
+}
+
+void Space::free(void* block, std::size_t bytes) noexcept {
+    const Extent run{page_of(block), std::max<std::uint64_t>(pages_of(bytes), 1)};
+    const std::lock_guard guard(lock_);
+    take_back(run);
+    return_stale(stale_before(), options_.kept_bytes / page_);
+}
+
+void Space::take_back(Extent run) noexcept {
+    handed_out_pages_ -= run.pages;
+    count_for_dumps(run, false);
+    try {
+        free_.give(run);
+        kept_.keep(run, now_ms());
+    } catch (const std::bad_alloc&) {
+        // No memory for the bookkeeping: its pages are lost to the arena, their memory is not.
+        give_back(run);
+    }
+}
+
+bool Space::resize(void* block, std::size_t old_bytes, std::size_t new_bytes) noexcept {
+    const std::uint64_t first = page_of(block);
+    const std::uint64_t before = std::max<std::uint64_t>(pages_of(old_bytes), 1);
+    const std::uint64_t after = std::max<std::uint64_t>(pages_of(new_bytes), 1);
+    if (after == before) return true;
+    const std::lock_guard guard(lock_);
+    if (after < before) {
+        take_back({first + after, before - after});
+        return true;
+    }
+    const Extent more{first + before, after - before};
+    if (more.first + more.pages > memory_.size() / page_) return false;
+    try {
+        if (!free_.take_at(more)) return false;
+        const std::uint64_t warm = kept_.forget(more);
+        if (warm < more.pages && !affordable((more.pages - warm) * page_)) {
+            free_.give(more);
+            give_back(more);
+            return false;
+        }
+        hand_out(more);
+        return true;
+    } catch (const std::bad_alloc&) {
+        return false;
+    }
+}
+
+std::uint64_t Space::stale_before() const noexcept {
+    const std::uint64_t now = now_ms();
+    const auto age = static_cast<std::uint64_t>(std::max<std::int64_t>(options_.kept_for.count(), 0));
+    return now > age ? now - age : 0;
+}
+
+void Space::give_back(Extent run) const noexcept {
+    // By libc's madvise, as a program would: whoever watches memory for a network card sees it.
+    ::madvise(address_of(run.first), run.pages * page_, MADV_REMOVE);
+}
+
+std::uint64_t Space::return_stale(std::uint64_t since, std::uint64_t most_pages) noexcept {
+    std::uint64_t pages = 0;
+    try {
+        while (const auto run = kept_.take_stale(since, most_pages)) {
+            give_back(*run);
+            pages += run->pages;
+        }
+    } catch (const std::bad_alloc&) {
+    }
+    return pages;
+}
+
+void Space::count_for_dumps(Extent run, bool more) noexcept {
+    const std::uint64_t chunk_pages = chunk_bytes / page_;
+    const std::uint64_t end = run.first + run.pages;
+    for (std::uint64_t page = run.first; page < end;) {
+        const std::uint64_t chunk = page / chunk_pages;
+        const std::uint64_t part = std::min(end, (chunk + 1) * chunk_pages) - page;
+        std::uint32_t& count = in_use_[static_cast<std::size_t>(chunk)];
+        const std::uint32_t before = count;
+        count = static_cast<std::uint32_t>(more ? before + part : before - part);
+        if ((before == 0) != (count == 0)) {
+            const std::size_t from = static_cast<std::size_t>(chunk) * chunk_bytes;
+            ::madvise(memory_.data() + from, std::min(chunk_bytes, memory_.size() - from),
+                      count == 0 ? MADV_DONTDUMP : MADV_DODUMP);
+        }
+        page += part;
+    }
+}
+
+std::size_t Space::trim() noexcept {
+    const std::lock_guard guard(lock_);
+    return static_cast<std::size_t>(return_stale(UINT64_MAX, 0) * page_);
+}
+
+ArenaUsage Space::usage() const noexcept {
+    const std::lock_guard guard(lock_);
+    return {memory_.size(), static_cast<std::size_t>(handed_out_pages_ * page_),
+            static_cast<std::size_t>(kept_.pages() * page_),
+            static_cast<std::size_t>(resident_bytes())};
+}
+
+}  // namespace onecopy::arena

@@ -1,0 +1,87 @@
+// The pages of an arena: one sparse file, mapped once, handed out in runs of pages.
+#pragma once
+
+#include <cstdint>
+#include <mutex>
+#include <optional>
+#include <vector>
+
+#include "arena/extents.hpp"
+#include "onecopy/arena.hpp"
+#include "os/fd.hpp"
+#include "os/headroom.hpp"
+#include "os/mapping.hpp"
+
+namespace onecopy::arena {
+
+/// Hands out runs of whole pages. Three kinds of page are free: never used or given back (no
+/// memory), and kept (memory, contents of old).
+///
+/// All members may be called by several threads; one lock, held for the bookkeeping, for a question
+/// to the kernel about limits, and while memory is given back.
+class Space {
+public:
+    explicit Space(const ArenaOptions& options);
+
+    /// A run of at least `bytes`, at a multiple of `alignment`; null if there is no room, or not
+    /// enough memory as far as can be known. `zero`: whether it must read as zeros.
+    void* allocate(std::size_t bytes, std::size_t alignment, bool zero = false) noexcept;
+
+    /// Gives a run back: the same address and a size that rounds to the same number of pages.
+    void free(void* block, std::size_t bytes) noexcept;
+
+    /// Makes a run longer or shorter where it stands; false if it cannot.
+    bool resize(void* block, std::size_t old_bytes, std::size_t new_bytes) noexcept;
+
+    std::size_t trim() noexcept;
+    [[nodiscard]] ArenaUsage usage() const noexcept;
+
+    [[nodiscard]] std::span<std::byte> range() const noexcept { return memory_.bytes(); }
+    [[nodiscard]] bool owns(const void* address) const noexcept {
+        return reinterpret_cast<std::uintptr_t>(address) -
+                   reinterpret_cast<std::uintptr_t>(memory_.data()) <
+               memory_.size();
+    }
+    [[nodiscard]] int fd() const noexcept { return file_.get(); }
+    [[nodiscard]] std::size_t page_bytes() const noexcept { return page_; }
+
+private:
+    [[nodiscard]] std::uint64_t pages_of(std::size_t bytes) const noexcept {
+        return bytes / page_ + (bytes % page_ != 0 ? 1 : 0);
+    }
+    [[nodiscard]] std::uint64_t page_of(const void* address) const noexcept {
+        return static_cast<std::uint64_t>(static_cast<const std::byte*>(address) - memory_.data()) /
+               page_;
+    }
+    [[nodiscard]] std::byte* address_of(std::uint64_t page) const noexcept {
+        return memory_.data() + page * page_;
+    }
+    [[nodiscard]] std::uint64_t resident_bytes() const noexcept;
+
+    [[nodiscard]] std::uint64_t stale_before() const noexcept;
+    void give_back(Extent run) const noexcept;
+
+    // Under the lock:
+    bool affordable(std::uint64_t fresh_bytes);
+    std::optional<std::uint64_t> take(std::uint64_t pages, std::uint64_t step);
+    void hand_out(Extent run);
+    void take_back(Extent run) noexcept;
+    std::uint64_t return_stale(std::uint64_t since, std::uint64_t most_pages) noexcept;
+    void count_for_dumps(Extent run, bool more) noexcept;
+
+    std::size_t page_;
+    ArenaOptions options_;
+    os::Fd file_;
+    os::Mapping memory_;
+
+    mutable std::mutex lock_;
+    Extents free_;
+    KeptPages kept_;
+    std::uint64_t handed_out_pages_ = 0;
+    os::HeadroomWatch headroom_;
+    std::uint64_t credit_bytes_ = 0;       // of fresh memory, until the limits are looked at again
+    std::uint64_t credit_until_ms_ = 0;
+    std::vector<std::uint32_t> in_use_;    // pages handed out, for each chunk of the core dump
+};
+
+}  // namespace onecopy::arena
