@@ -13,6 +13,7 @@ ALLOWED = {
     "plan": set(),
     "attach": {"os", "plan"},
     "reduce": {"attach", "plan", "os", "hwy"},
+    "arena": {"attach", "os"},
     "c_api": {"reduce", "attach", "os"},
     "cli": {"reduce", "attach", "os"},
     "mpi": {"reduce", "attach", "plan", "os"},

@@ -26,8 +26,8 @@ struct ArenaOptions {
     /// process (ulimit -v, ulimit -f) leaves less.
     std::size_t capacity_bytes = 0;
 
-    /// Memory of freed blocks that is kept for the next ones, at the most; fresh memory costs 2.5 to
-    /// 4.5 us a page.
+    /// Memory of freed blocks that is kept for the next ones, at the most; fresh memory costs 2.5
+    /// to 4.5 us a page.
     std::size_t kept_bytes = std::size_t{256} << 20;
 
     /// How long it is kept. What is older goes back to the system at the next call that hands out

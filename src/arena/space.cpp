@@ -17,8 +17,8 @@
 namespace onecopy::arena {
 namespace {
 
-/// What a look at the limits is good for: so much fresh memory, or an eighth of what is left, for so
-/// long. Small enough that a few processes which look at the same moment do not pass the limit
+/// What a look at the limits is good for: so much fresh memory, or an eighth of what is left, for
+/// so long. Small enough that a few processes which look at the same moment do not pass the limit
 /// together, large enough that looking costs nothing beside touching the pages.
 constexpr std::uint64_t most_credit_bytes = std::uint64_t{64} << 20;
 constexpr std::uint64_t credit_ms = 50;
@@ -209,7 +209,8 @@ bool Space::resize(void* block, std::size_t old_bytes, std::size_t new_bytes) no
 
 std::uint64_t Space::stale_before() const noexcept {
     const std::uint64_t now = now_ms();
-    const auto age = static_cast<std::uint64_t>(std::max<std::int64_t>(options_.kept_for.count(), 0));
+    const auto age =
+        static_cast<std::uint64_t>(std::max<std::int64_t>(options_.kept_for.count(), 0));
     return now > age ? now - age : 0;
 }
 

@@ -79,9 +79,9 @@ private:
     KeptPages kept_;
     std::uint64_t handed_out_pages_ = 0;
     os::HeadroomWatch headroom_;
-    std::uint64_t credit_bytes_ = 0;       // of fresh memory, until the limits are looked at again
+    std::uint64_t credit_bytes_ = 0;  // of fresh memory, until the limits are looked at again
     std::uint64_t credit_until_ms_ = 0;
-    std::vector<std::uint32_t> in_use_;    // pages handed out, for each chunk of the core dump
+    std::vector<std::uint32_t> in_use_;  // pages handed out, for each chunk of the core dump
 };
 
 }  // namespace onecopy::arena

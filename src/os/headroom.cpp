@@ -72,7 +72,8 @@ std::optional<Hierarchy> hierarchy_of(const std::string& line) {
     return {};
 }
 
-/// A line of /proc/PID/cgroup, NUMBER:CONTROLLERS:PATH: our path in the hierarchy that limits memory.
+/// A line of /proc/PID/cgroup, NUMBER:CONTROLLERS:PATH: our path in the hierarchy that limits
+/// memory.
 bool takes_part(const std::string& line, bool unified, std::string& path) {
     const std::size_t first = line.find(':');
     const std::size_t second = line.find(':', first + 1);
@@ -111,8 +112,8 @@ HeadroomWatch::HeadroomWatch(const std::string& proc_self, const std::string& me
             if (!takes_part(line, hierarchy->unified, path)) continue;
             // In a container the mount shows a part of the hierarchy: what stands above it limits
             // us too, but cannot be seen.
-            if (hierarchy->root != "/" && path.compare(0, hierarchy->root.size(),
-                                                       hierarchy->root) == 0) {
+            if (hierarchy->root != "/" &&
+                path.compare(0, hierarchy->root.size(), hierarchy->root) == 0) {
                 path.erase(0, hierarchy->root.size());
             }
             while (!path.empty() && path != "/") {
@@ -133,8 +134,8 @@ void HeadroomWatch::add_group(const std::string& directory, bool unified) {
     group.statistics = open_file(directory + "/memory.stat");
     group.droppable[0] = unified ? "inactive_file" : "total_inactive_file";
     group.droppable[1] = unified ? "active_file" : "total_active_file";
-    group.name = unified ? "the memory cgroup (memory.max)"
-                         : "the memory cgroup (memory.limit_in_bytes)";
+    group.name =
+        unified ? "the memory cgroup (memory.max)" : "the memory cgroup (memory.limit_in_bytes)";
     groups_.push_back(std::move(group));
 }
 

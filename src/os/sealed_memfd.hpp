@@ -7,8 +7,8 @@
 
 namespace onecopy::os {
 
-/// A new memfd of `bytes` (a multiple of the page size), zero, sparse, close-on-exec, sealed against
-/// shrinking, growing and further seals. Extra `flags` of memfd_create, as MFD_HUGETLB.
+/// A new memfd of `bytes` (a multiple of the page size), zero, sparse, close-on-exec, sealed
+/// against shrinking, growing and further seals. Extra `flags` of memfd_create, as MFD_HUGETLB.
 /// Throws std::system_error: EFBIG, the process's file size limit forbids it (ftruncate past it
 /// would be a SIGXFSZ); EMFILE, ENOMEM and others. Source: memfd_create(2), fcntl(2).
 Fd make_sealed_memfd(const char* name, std::size_t bytes, unsigned flags = 0);
