@@ -11,6 +11,7 @@
 #include <cstdint>
 #include <memory>
 #include <memory_resource>
+#include <mutex>
 #include <new>
 #include <span>
 
@@ -87,9 +88,12 @@ private:
         return this == &other;
     }
 
+    std::pmr::memory_resource& pools();
+
     class Pages;
     std::unique_ptr<arena::Space> space_;
     std::unique_ptr<Pages> pages_;
+    std::once_flag pools_made_;
     std::unique_ptr<std::pmr::synchronized_pool_resource> pools_;
 };
 

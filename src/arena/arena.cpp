@@ -35,23 +35,29 @@ private:
 };
 
 Arena::Arena(ArenaOptions options)
-    : space_(std::make_unique<arena::Space>(options)),
-      pages_(std::make_unique<Pages>(*space_)),
-      pools_(std::make_unique<std::pmr::synchronized_pool_resource>(
-          std::pmr::pool_options{.max_blocks_per_chunk = 0,
-                                 .largest_required_pool_block = own_pages_bytes},
-          pages_.get())) {}
+    : space_(std::make_unique<arena::Space>(options)), pages_(std::make_unique<Pages>(*space_)) {}
 
 Arena::~Arena() = default;
 
+/// Made when the first small block is asked for: the pools keep their own books in the arena.
+std::pmr::memory_resource& Arena::pools() {
+    std::call_once(pools_made_, [this] {
+        pools_ = std::make_unique<std::pmr::synchronized_pool_resource>(
+            std::pmr::pool_options{.max_blocks_per_chunk = 0,
+                                   .largest_required_pool_block = own_pages_bytes},
+            pages_.get());
+    });
+    return *pools_;
+}
+
 void* Arena::do_allocate(std::size_t bytes, std::size_t alignment) {
-    if (std::max(bytes, alignment) < own_pages_bytes) return pools_->allocate(bytes, alignment);
+    if (std::max(bytes, alignment) < own_pages_bytes) return pools().allocate(bytes, alignment);
     return pages_->allocate(bytes, alignment);
 }
 
 void Arena::do_deallocate(void* block, std::size_t bytes, std::size_t alignment) {
     if (std::max(bytes, alignment) < own_pages_bytes) {
-        pools_->deallocate(block, bytes, alignment);
+        pools().deallocate(block, bytes, alignment);
     } else {
         pages_->deallocate(block, bytes, alignment);
     }
