@@ -55,6 +55,7 @@ inline constexpr std::uint64_t batch_bytes = 48U << 20;
 /// Memory is good or bad as a whole in pieces of this size; larger real pages are multiples.
 inline constexpr std::uint64_t smallest_page = 4096;
 
+const Engine& mapped_engine() noexcept;
 const Engine& process_vm_engine() noexcept;
 const Engine& proc_mem_engine() noexcept;
 

@@ -48,6 +48,7 @@ inline ssize_t read_runs(int pid, const iovec* local, const iovec* remote,
                                                 Segment local) noexcept {
     if constexpr (sizeof(std::size_t) < sizeof(remote.address)) return false;
     if (remote.bytes != local.size() || remote.bytes > batch_bytes || from.is_self()) return false;
+    if (from.peer_memory() != nullptr) return false;  // there may be a faster way
     // The cookie in front proves the image in the same call.
     ImageCookie::Bytes seen;
     const bool watch = from.options().watch_image;

@@ -147,6 +147,12 @@ Target::~Target() {
     }
 }
 
+void Target::serve_by(std::shared_ptr<PeerMemory> memory) noexcept {
+    if (served_.exchange(true, std::memory_order_acq_rel)) return;
+    peer_memory_kept_ = std::move(memory);
+    peer_memory_.store(peer_memory_kept_.get(), std::memory_order_release);
+}
+
 bool Target::same_namespace() const noexcept {
     const std::uint32_t here = os::process_number();
     if (here != 0 && verified_in_.load(std::memory_order_relaxed) == here) return true;

@@ -6,9 +6,11 @@
 #include <atomic>
 #include <cerrno>
 #include <cstdint>
+#include <memory>
 #include <system_error>
 
 #include "attach/image_cookie.hpp"
+#include "attach/peer_memory.hpp"
 #include "onecopy/process.hpp"
 #include "os/fd.hpp"
 #include "os/process_number.hpp"
@@ -57,6 +59,14 @@ public:
     /// Whether the pid means here what it meant where the Target was made: not in a child that was
     /// forked into another pid namespace.
     [[nodiscard]] bool number_is_ours() const noexcept { return in_maker() || same_namespace(); }
+
+    /// Memory of the target that is mapped here; null if there is none.
+    [[nodiscard]] PeerMemory* peer_memory() const noexcept {
+        return peer_memory_.load(std::memory_order_acquire);
+    }
+
+    /// Gives it some, which it keeps; once.
+    void serve_by(std::shared_ptr<PeerMemory> memory) noexcept;
 
     /// What is known of the memory image that was bound when the Target was made. 1.2 us.
     enum class Image { same, gone, unknown };
@@ -124,8 +134,11 @@ private:
     mutable std::atomic<std::uint32_t> verified_in_ = 0;  // another process in that namespace
     mutable std::atomic<int> mem_;   // -1 until opened; stored once (release), loaded by readers
     mutable std::atomic<int> maps_;  // as mem_
-    mutable std::atomic<std::uint32_t> asked_ = 0;  // how often, until the flag is armed
-    mutable os::ReadyFlag flag_;                    // armed by the thread that asks the last
+    std::atomic<bool> served_ = false;
+    std::shared_ptr<PeerMemory> peer_memory_kept_;    // written once, before the next one
+    std::atomic<PeerMemory*> peer_memory_ = nullptr;  // stored once (release)
+    mutable std::atomic<std::uint32_t> asked_ = 0;    // how often, until the flag is armed
+    mutable os::ReadyFlag flag_;                      // armed by the thread that asks the last
 };
 
 }  // namespace onecopy::attach

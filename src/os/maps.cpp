@@ -100,25 +100,29 @@ std::error_code for_each_map(int maps_fd, const std::function<bool(const Map&)>&
     return {error, std::system_category()};
 }
 
-bool find_map(int maps_fd, std::uint64_t address, Map& map) noexcept {
+int query_map(int maps_fd, std::uint64_t address, Map& map) noexcept {
     ProcmapQuery query{};
     query.size = sizeof query;
     query.query_addr = address;
-    if (::ioctl(maps_fd, procmap_query, &query) == 0) {
-        map = Map{};
-        map.begin = query.vma_start;
-        map.end = query.vma_end;
-        map.readable = query.vma_flags & vma_readable;
-        map.writable = query.vma_flags & vma_writable;
-        map.executable = query.vma_flags & vma_executable;
-        map.shared = query.vma_flags & vma_shared;
-        map.offset = query.vma_offset;
-        map.device_major = query.dev_major;
-        map.device_minor = query.dev_minor;
-        map.inode = query.inode;
-        return true;
-    }
-    if (errno == ENOENT) return false;  // nothing mapped there; other errors: no such call
+    if (::ioctl(maps_fd, procmap_query, &query) != 0) return errno;
+    map = Map{};
+    map.begin = query.vma_start;
+    map.end = query.vma_end;
+    map.readable = query.vma_flags & vma_readable;
+    map.writable = query.vma_flags & vma_writable;
+    map.executable = query.vma_flags & vma_executable;
+    map.shared = query.vma_flags & vma_shared;
+    map.offset = query.vma_offset;
+    map.device_major = query.dev_major;
+    map.device_minor = query.dev_minor;
+    map.inode = query.inode;
+    return 0;
+}
+
+bool find_map(int maps_fd, std::uint64_t address, Map& map) noexcept {
+    const int error = query_map(maps_fd, address, map);
+    if (error == 0) return true;
+    if (error == ENOENT) return false;  // nothing mapped there; other errors: no such call
     bool found = false;
     std::array<char, 4096> buffer;  // a page is what the kernel gives at a time
     for_each_line(maps_fd, buffer, [&](std::string_view line) noexcept {

@@ -1,0 +1,67 @@
+#include "onecopy/attachment.hpp"
+
+#include <cerrno>
+#include <utility>
+
+#include "arena/peer_arena.hpp"
+#include "arena/window_cache.hpp"
+#include "attach/target.hpp"
+
+namespace onecopy {
+
+Windows::Windows(WindowLimits limits) : cache_(std::make_shared<arena::WindowCache>(limits)) {}
+Windows::~Windows() = default;
+Windows::Windows(Windows&&) noexcept = default;
+Windows& Windows::operator=(Windows&&) noexcept = default;
+
+std::size_t Windows::mapped() const noexcept { return cache_->mapped(); }
+
+View::View() noexcept = default;
+View::View(View&&) noexcept = default;
+View& View::operator=(View&&) noexcept = default;
+View::~View() = default;
+View::View(std::shared_ptr<arena::Window> window, std::span<std::byte> bytes) noexcept
+    : window_(std::move(window)), bytes_(bytes) {}
+
+Attachment::Attachment(const Windows& windows, int fd, std::uint64_t base)
+    : arena_(std::make_shared<arena::PeerArena>(windows.cache(), os::Fd(fd), base)) {}
+Attachment::~Attachment() = default;
+Attachment::Attachment(Attachment&&) noexcept = default;
+Attachment& Attachment::operator=(Attachment&&) noexcept = default;
+
+std::size_t Attachment::capacity() const noexcept { return arena_->capacity(); }
+
+bool Attachment::owns(std::uint64_t address, std::uint64_t bytes) const noexcept {
+    return arena_->owns(address, bytes);
+}
+
+View Attachment::reach(std::uint64_t address, std::uint64_t bytes,
+                       std::error_code& error) const noexcept {
+    error.clear();
+    if (bytes == 0) return {};
+    if (!arena_->owns(address, 1)) {
+        error.assign(EFAULT, std::system_category());
+        return {};
+    }
+    std::shared_ptr<arena::Window> window = arena_->window_at(address);
+    if (!window) {
+        error.assign(errno, std::system_category());
+        return {};
+    }
+    const std::span<std::byte> found =
+        arena::PeerArena::part(*window, address - arena_->base(), bytes, arena_->window_bytes());
+    return {std::move(window), found};
+}
+
+std::uint64_t Attachment::address_of(const View& view) const noexcept {
+    if (!view.window_ || view.window_->arena() != arena_->number()) return 0;
+    const auto within = view.bytes_.data() - view.window_->bytes().data();
+    return arena_->base() + view.window_->index() * arena_->window_bytes() +
+           static_cast<std::uint64_t>(within);
+}
+
+void Attachment::serve(const Process& process) const {
+    if (!process.empty()) process.target().serve_by(arena_);
+}
+
+}  // namespace onecopy

@@ -1,0 +1,47 @@
+#include "arena/peer_arena.hpp"
+
+#include <algorithm>
+#include <cerrno>
+#include <system_error>
+
+#include "os/sealed_memfd.hpp"
+
+namespace onecopy::arena {
+
+PeerArena::PeerArena(std::shared_ptr<WindowCache> cache, os::Fd file, std::uint64_t base)
+    : cache_(std::move(cache)),
+      file_(std::move(file)),
+      base_(base),
+      capacity_(os::size_of_sealed_memfd(file_)),
+      number_(cache_->enter()) {
+    constexpr std::uint64_t smallest_page = 4096;
+    if (base == 0 || base % smallest_page != 0 || base + capacity_ < base) {
+        cache_->leave(number_);
+        throw std::system_error(EINVAL, std::system_category(),
+                                "onecopy: attach to an arena: that is no arena's address");
+    }
+}
+
+PeerArena::~PeerArena() { cache_->leave(number_); }
+
+std::shared_ptr<Window> PeerArena::window_at(std::uint64_t address) const noexcept {
+    return cache_->get(number_, (address - base_) / cache_->window_bytes(), file_, capacity_);
+}
+
+std::span<std::byte> PeerArena::part(const Window& window, std::uint64_t offset,
+                                     std::uint64_t bytes, std::size_t window_bytes) noexcept {
+    const auto within = static_cast<std::size_t>(offset % window_bytes);
+    const std::span<std::byte> rest = window.bytes().subspan(within);
+    return rest.first(static_cast<std::size_t>(std::min<std::uint64_t>(bytes, rest.size())));
+}
+
+attach::PeerMemory::Reach PeerArena::reach(std::uint64_t address, std::uint64_t bytes) noexcept {
+    if (bytes == 0 || !owns(address, 1)) return {};
+    std::shared_ptr<Window> window = window_at(address);
+    if (!window) return {};
+    const std::span<std::byte> found =
+        part(*window, address - base_, bytes, cache_->window_bytes());
+    return {found, std::move(window)};
+}
+
+}  // namespace onecopy::arena

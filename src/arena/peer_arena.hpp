@@ -1,0 +1,48 @@
+// A peer's arena: its file, where it stands in its owner, and its windows here.
+#pragma once
+
+#include <cstdint>
+#include <memory>
+
+#include "arena/window_cache.hpp"
+#include "attach/peer_memory.hpp"
+#include "os/fd.hpp"
+
+namespace onecopy::arena {
+
+/// Immutable once made; any number of threads.
+class PeerArena final : public attach::PeerMemory {
+public:
+    /// Throws std::system_error, see Attachment.
+    PeerArena(std::shared_ptr<WindowCache> cache, os::Fd file, std::uint64_t base);
+    ~PeerArena() override;
+
+    [[nodiscard]] std::size_t capacity() const noexcept { return capacity_; }
+    [[nodiscard]] std::uint64_t base() const noexcept { return base_; }
+    [[nodiscard]] std::uint64_t number() const noexcept { return number_; }
+    [[nodiscard]] std::size_t window_bytes() const noexcept { return cache_->window_bytes(); }
+
+    [[nodiscard]] bool owns(std::uint64_t address, std::uint64_t bytes) const noexcept {
+        const std::uint64_t offset = address - base_;
+        return address >= base_ && offset <= capacity_ && bytes <= capacity_ - offset;
+    }
+
+    /// The window that holds `address`, which must be in the arena; null and errno.
+    [[nodiscard]] std::shared_ptr<Window> window_at(std::uint64_t address) const noexcept;
+
+    /// The bytes from `address` on, up to the end of the window.
+    [[nodiscard]] static std::span<std::byte> part(const Window& window, std::uint64_t offset,
+                                                   std::uint64_t bytes,
+                                                   std::size_t window_bytes) noexcept;
+
+    [[nodiscard]] Reach reach(std::uint64_t address, std::uint64_t bytes) noexcept override;
+
+private:
+    std::shared_ptr<WindowCache> cache_;
+    os::Fd file_;
+    std::uint64_t base_;
+    std::size_t capacity_;
+    std::uint64_t number_;
+};
+
+}  // namespace onecopy::arena

@@ -1,0 +1,90 @@
+#include "arena/window_cache.hpp"
+
+#include <sys/mman.h>
+
+#include <algorithm>
+#include <bit>
+#include <cerrno>
+#include <new>
+#include <system_error>
+
+namespace onecopy::arena {
+namespace {
+
+constexpr std::size_t huge_page_bytes = std::size_t{2} << 20;
+
+}  // namespace
+
+WindowCache::WindowCache(WindowLimits limits) : limits_(limits) {
+    if (!std::has_single_bit(limits.window_bytes) || limits.window_bytes < huge_page_bytes) {
+        throw std::system_error(EINVAL, std::system_category(),
+                                "onecopy: windows must be a power of two of at least 2 MiB");
+    }
+    limits_.windows = std::max<std::size_t>(limits_.windows, 1);
+}
+
+std::size_t WindowCache::mapped() const noexcept {
+    const std::lock_guard guard(lock_);
+    return windows_.size();
+}
+
+std::uint64_t WindowCache::enter() noexcept {
+    const std::lock_guard guard(lock_);
+    return ++last_arena_;
+}
+
+void WindowCache::leave(std::uint64_t arena) noexcept {
+    const std::lock_guard guard(lock_);
+    auto at = windows_.lower_bound({arena, 0});
+    while (at != windows_.end() && at->first.first == arena) {
+        by_use_.erase(at->second.age);
+        at = windows_.erase(at);
+    }
+}
+
+void WindowCache::make_room() noexcept {
+    // Of those that nobody else holds. If all are held there will be one more than the limit.
+    for (auto oldest = by_use_.begin();
+         oldest != by_use_.end() && windows_.size() >= limits_.windows;) {
+        const auto found = windows_.find(*oldest);
+        if (found->second.window.use_count() > 1) {
+            ++oldest;
+            continue;
+        }
+        windows_.erase(found);
+        oldest = by_use_.erase(oldest);
+    }
+}
+
+std::shared_ptr<Window> WindowCache::get(std::uint64_t arena, std::uint64_t index,
+                                         const os::Fd& file, std::size_t bytes) noexcept {
+    const std::lock_guard guard(lock_);
+    const Key key{arena, index};
+    if (const auto found = windows_.find(key); found != windows_.end()) {
+        by_use_.splice(by_use_.end(), by_use_, found->second.age);
+        return found->second.window;
+    }
+    make_room();
+    const std::uint64_t start = index * limits_.window_bytes;
+    const std::size_t length = std::min<std::size_t>(limits_.window_bytes, bytes - start);
+    os::Mapping memory =
+        os::Mapping::aligned(length, huge_page_bytes, PROT_READ | PROT_WRITE,
+                             MAP_SHARED | MAP_NORESERVE, file.get(), static_cast<off_t>(start));
+    if (!memory) return nullptr;
+    // Never in a core dump, which would hold (and bring into being) what the peer never touched;
+    // and not in a child, which has no business in the peers of its parent.
+    ::madvise(memory.data(), memory.size(), MADV_DONTDUMP);
+    ::madvise(memory.data(), memory.size(), MADV_DONTFORK);
+    try {
+        auto window = std::make_shared<Window>(std::move(memory), arena, index);
+        by_use_.push_back(key);
+        windows_.emplace(key, Entry{window, std::prev(by_use_.end())});
+        return window;
+    } catch (const std::bad_alloc&) {
+        if (!by_use_.empty() && by_use_.back() == key) by_use_.pop_back();
+        errno = ENOMEM;
+        return nullptr;
+    }
+}
+
+}  // namespace onecopy::arena

@@ -1,0 +1,66 @@
+// The mapped windows of all peers' arenas, a bounded number of them.
+#pragma once
+
+#include <cstdint>
+#include <list>
+#include <map>
+#include <memory>
+#include <mutex>
+#include <utility>
+
+#include "onecopy/attachment.hpp"
+#include "os/fd.hpp"
+#include "os/mapping.hpp"
+
+namespace onecopy::arena {
+
+/// One mapped window. Kept mapped by whoever holds it, and by the cache.
+class Window {
+public:
+    Window(os::Mapping memory, std::uint64_t arena, std::uint64_t index) noexcept
+        : memory_(std::move(memory)), arena_(arena), index_(index) {}
+
+    [[nodiscard]] std::span<std::byte> bytes() const noexcept { return memory_.bytes(); }
+    /// Which arena (a number given by the cache), and which window of it.
+    [[nodiscard]] std::uint64_t arena() const noexcept { return arena_; }
+    [[nodiscard]] std::uint64_t index() const noexcept { return index_; }
+
+private:
+    os::Mapping memory_;
+    std::uint64_t arena_, index_;
+};
+
+/// All members may be called by several threads: one lock, held while a window is mapped.
+class WindowCache {
+public:
+    explicit WindowCache(WindowLimits limits);
+
+    [[nodiscard]] std::size_t window_bytes() const noexcept { return limits_.window_bytes; }
+    [[nodiscard]] std::size_t mapped() const noexcept;
+
+    /// A number for a new arena.
+    std::uint64_t enter() noexcept;
+    /// Forgets its windows; those in use stay mapped until they are let go.
+    void leave(std::uint64_t arena) noexcept;
+
+    /// The window, mapped from `file` if it is not yet; null and errno if that fails. `bytes` is
+    /// the file's size.
+    std::shared_ptr<Window> get(std::uint64_t arena, std::uint64_t index, const os::Fd& file,
+                                std::size_t bytes) noexcept;
+
+private:
+    using Key = std::pair<std::uint64_t, std::uint64_t>;
+    struct Entry {
+        std::shared_ptr<Window> window;
+        std::list<Key>::iterator age;
+    };
+    void make_room() noexcept;
+
+    WindowLimits limits_;
+    mutable std::mutex lock_;
+    std::map<Key, Entry> windows_;
+    std::list<Key> by_use_;  // the least recently used first
+    std::uint64_t last_arena_ = 0;
+};
+
+}  // namespace onecopy::arena
