@@ -5,6 +5,7 @@
 #include <span>
 
 #include "os/fd.hpp"
+#include "os/mapping.hpp"
 
 namespace onecopy::mpi {
 
@@ -25,13 +26,7 @@ public:
     /// Throws std::system_error: EINVAL, it is no sealed memfd, or smaller than `least_bytes`.
     static JobSegment adopt(os::Fd fd, std::size_t least_bytes);
 
-    JobSegment(JobSegment&& other) noexcept;
-    JobSegment& operator=(JobSegment&& other) noexcept;
-    JobSegment(const JobSegment&) = delete;
-    JobSegment& operator=(const JobSegment&) = delete;
-    ~JobSegment();
-
-    [[nodiscard]] std::span<std::byte> bytes() const noexcept { return bytes_; }
+    [[nodiscard]] std::span<std::byte> bytes() const noexcept { return memory_.bytes(); }
     [[nodiscard]] int fd() const noexcept { return fd_.get(); }
 
     /// Closes the descriptor when everybody has it; the mapping stays.
@@ -41,7 +36,7 @@ private:
     JobSegment(os::Fd fd, std::size_t bytes);
 
     os::Fd fd_;
-    std::span<std::byte> bytes_;
+    os::Mapping memory_;
 };
 
 }  // namespace onecopy::mpi

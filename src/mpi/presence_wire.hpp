@@ -23,6 +23,7 @@
 #include <system_error>
 
 #include "os/fd.hpp"
+#include "os/unix_socket.hpp"
 
 namespace onecopy::mpi {
 
@@ -126,29 +127,20 @@ struct Packet {
 
 /// The abstract name that local rank `local_rank` of `job` listens on. The job's text only tells
 /// jobs apart; it is no secret: who sits there is checked by credentials.
-struct Name {
-    std::array<char, 108> path{};
-    std::size_t bytes = 0;
-};
+using Name = os::SocketName;
 Name listener_name(std::string_view job, int local_rank);
 
-/// A listening socket under that name. Throws std::system_error: EADDRINUSE, somebody sits there.
-os::Fd listen_at(const Name& name);
-
-/// A connection to it, not blocking; empty with `error` set if nobody listens (ECONNREFUSED) or
-/// its queue is full (EAGAIN).
-os::Fd connect_to(const Name& name, std::error_code& error) noexcept;
+using os::connect_to;
+using os::listen_at;
 
 /// Whether the other end was opened by our own effective user.
 bool same_user(int socket) noexcept;
 
 /// Sends one record, with a descriptor if there is one; false if the peer is gone or its queue is
-/// full. Never raises SIGPIPE.
-bool send_record(int socket, std::span<const std::byte> record, int fd = -1) noexcept;
-
+/// full.
 template <class T>
 bool send(int socket, const T& record, int fd = -1) noexcept {
-    return send_record(socket, std::as_bytes(std::span(&record, 1)), fd);
+    return os::send_packet(socket, std::as_bytes(std::span(&record, 1)), fd);
 }
 
 /// Takes one packet without waiting: bytes received, 0 at the end of the connection, -1 if there
