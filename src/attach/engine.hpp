@@ -39,6 +39,10 @@ public:
     [[nodiscard]] virtual int admit(const Target& target, Direction direction,
                                     int refusal) const noexcept = 0;
 
+    /// Whether bytes move though the target has become another program: then the memory image is
+    /// looked at after every call.
+    [[nodiscard]] virtual bool outlives_the_image() const noexcept { return false; }
+
     /// Moves one batch. Exact: `bytes` were moved, those beyond were not (but see ESRCH).
     [[nodiscard]] virtual Step move(const Target& target, Direction direction,
                                     const plan::Batch& batch) const noexcept = 0;

@@ -22,6 +22,8 @@ public:
         return {batch_runs, batch_runs, batch_bytes};
     }
 
+    [[nodiscard]] bool outlives_the_image() const noexcept override { return true; }
+
     [[nodiscard]] int admit(const Target& target, Direction direction,
                             int /*refusal*/) const noexcept override {
         if (target.peer_memory() == nullptr) return EOPNOTSUPP;
@@ -32,7 +34,8 @@ public:
 
     [[nodiscard]] Step move(const Target& target, Direction direction,
                             const plan::Batch& batch) const noexcept override {
-        PeerMemory& memory = *target.peer_memory();
+        PeerMemory* const memory = target.peer_memory();
+        if (memory == nullptr) return {0, EOPNOTSUPP};
         plan::Cursor local(batch.local, batch.local_runs);
         plan::Cursor remote(batch.remote, batch.remote_runs);
         std::uint64_t done = 0;
@@ -40,7 +43,7 @@ public:
             const plan::Run near = local.run();
             const plan::Run far = remote.run();
             const PeerMemory::Reach there =
-                memory.reach(far.address, std::min(near.bytes, far.bytes));
+                memory->reach(far.address, std::min(near.bytes, far.bytes));
             if (there.bytes.empty()) return {done, EOPNOTSUPP};
             auto* const here =
                 reinterpret_cast<std::byte*>(static_cast<std::uintptr_t>(near.address));

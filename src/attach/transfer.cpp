@@ -33,7 +33,7 @@ int drive(const Engine& engine, const Target& target, Direction direction, Walk&
     plan::Limits limits = engine.limits();
     std::uint64_t proven = done;  // what is known to have come from or gone to the same image
     std::uint64_t proof = os::ticks();
-    const bool watch = target.options().watch_image;
+    const bool watch = target.options().watch_image || engine.outlives_the_image();
     while (!walk.done()) {
         walk.fill(batch, limits);
         const std::uint64_t start = os::ticks();

@@ -20,9 +20,10 @@ bool touch_page(std::uintptr_t page, Touch how) noexcept {
     auto* const word = reinterpret_cast<std::uint32_t*>(page);
     if (how == Touch::write) {
         // An atomic "or 0" made by the kernel: a store that changes nothing whoever else writes.
+        // ("Private", or the kernel would have to pin the page, which secret memory refuses.)
         std::uint32_t nobody_waits_here = 0;
         constexpr unsigned or_nothing = FUTEX_OP(FUTEX_OP_OR, 0, FUTEX_OP_CMP_LT, 0x800);
-        return ::syscall(SYS_futex, &nobody_waits_here, FUTEX_WAKE_OP, 1, nullptr, word,
+        return ::syscall(SYS_futex, &nobody_waits_here, FUTEX_WAKE_OP_PRIVATE, 1, nullptr, word,
                          or_nothing) >= 0 ||
                errno != EFAULT;
     }

@@ -1,10 +1,16 @@
 #include "contract.hpp"
 
+#include <fcntl.h>
+#include <unistd.h>
+
 #include <algorithm>
 #include <cstring>
+#include <memory>
 #include <ostream>
 
+#include "attach/peer_memory.hpp"
 #include "attach/target.hpp"
+#include "os/fd.hpp"
 
 namespace onecopy::test {
 namespace {
@@ -26,23 +32,97 @@ std::int64_t copy_out(const Words& words) {
     return 0;
 }
 
+/// Pages of a child that are mapped here as well, as those of an arena would be.
+class SharedPages final : public attach::PeerMemory {
+public:
+    SharedPages(os::Fd file, std::vector<std::uint64_t> places)
+        : places_(std::move(places)),
+          memory_(std::make_shared<Memory>(places_.size() * page, PROT_READ | PROT_WRITE,
+                                           MAP_SHARED, file.get())) {}
+
+    Reach reach(std::uint64_t address, std::uint64_t bytes) noexcept override {
+        for (std::size_t i = 0; i < places_.size(); ++i) {
+            const std::uint64_t within = address - places_[i];
+            if (places_[i] == 0 || address < places_[i] || within >= page) continue;
+            return {memory_->span(i * page + within, std::min(bytes, page - within)), memory_};
+        }
+        return {};
+    }
+
+private:
+    std::vector<std::uint64_t> places_;
+    std::shared_ptr<const Memory> memory_;
+};
+
+/// Memory that all children share, made before any of them: for lists that are told to them.
+constexpr std::size_t room_for_lists = 64 << 10;
+std::uint64_t* const list_for_children = static_cast<std::uint64_t*>(
+    ::mmap(nullptr, room_for_lists, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0));
+
+/// In the child: puts its own pages, so many and at the places listed, into a file, and strikes out
+/// those that it has not. The descriptor.
+std::int64_t put_into_a_file(const Words& words) {
+    auto* const places = reinterpret_cast<std::uint64_t*>(words[0]);
+    const int file = ::memfd_create("pages", 0);
+    if (::ftruncate(file, static_cast<off_t>(words[1] * page)) != 0) return -1;
+    for (std::uint64_t i = 0; i < words[1]; ++i) {
+        void* const at = reinterpret_cast<void*>(static_cast<std::uintptr_t>(places[i]));
+        const auto offset = static_cast<off_t>(i * page);
+        if (::pwrite(file, at, page, offset) != static_cast<ssize_t>(page)) {
+            places[i] = 0;  // made after the fork
+            continue;
+        }
+        if (::mmap(at, page, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_FIXED, file, offset) ==
+            MAP_FAILED) {
+            return -1;
+        }
+    }
+    return file;
+}
+
+void share_pages(Child& child, const Process& process) {
+    if (child.kept) {
+        process.target().serve_by(std::static_pointer_cast<attach::PeerMemory>(child.kept));
+        return;
+    }
+    std::vector<std::uint64_t> places;
+    for (const Memory::LaidOut& laid_out : Memory::all_laid_out()) {
+        if (laid_out.writable) places.push_back(reinterpret_cast<std::uintptr_t>(laid_out.page));
+    }
+    if (places.empty()) return;
+    ASSERT_LE(places.size() * sizeof(std::uint64_t), room_for_lists);
+    std::copy(places.begin(), places.end(), list_for_children);
+    const std::int64_t file = child.run(put_into_a_file, list_for_children, places.size());
+    ASSERT_GE(file, 0);
+    std::copy_n(list_for_children, places.size(), places.begin());
+    const std::string path = "/proc/" + std::to_string(child.pid()) + "/fd/" + std::to_string(file);
+    os::Fd opened(::open(path.c_str(), O_RDWR | O_CLOEXEC));
+    ASSERT_TRUE(opened) << path;
+    std::shared_ptr<attach::PeerMemory> memory =
+        std::make_shared<SharedPages>(std::move(opened), std::move(places));
+    child.kept = memory;
+    process.target().serve_by(std::move(memory));
+}
+
 }  // namespace
 
 std::span<const Way> ways() {
     using enum Difference;
     constexpr Difference call = needs_the_first_thread | (sizeof(void*) < 8 ? ends_at_4_gib : none);
     static const Way list[] = {
-        {"process_vm", attach::process_vm_engine, true, false, call, call},
-        {"proc_mem", attach::proc_mem_engine, false, false,
+        {"process_vm", attach::process_vm_engine, true, false, false, call, call},
+        {"proc_mem", attach::proc_mem_engine, false, false, false,
          reads_protected_pages | never_waits_for_a_page, never_waits_for_a_page},
-        {"automatic", nullptr, false, true, none, never_waits_for_a_page},
-        {"automatic_held", nullptr, true, false, none, none},
+        {"automatic", nullptr, false, true, false, none, never_waits_for_a_page},
+        {"automatic_held", nullptr, true, false, false, none, none},
+        {"mapped", nullptr, false, false, true, none, never_waits_for_a_page},
     };
     return list;
 }
 
-Process open(const Way& way, int pid) {
-    Process process(pid, {false, way.held});
+Process open(const Way& way, Child& child) {
+    Process process(child.pid(), {false, way.held});
+    if (way.mapped && process.alive()) share_pages(child, process);
     for (int i = 0; way.asked_often && i < 40; ++i) (void)process.target().ended();
     return process;
 }
@@ -82,7 +162,7 @@ Rig::Rig(const Way& way, Direction direction, Layout local_layout, Layout remote
     : Rig(way, direction, Prepared(local_layout, remote_layout)) {}
 
 Rig::Rig(const Way& way, Direction direction, Prepared&& prepared)
-    : process(open(way, child.pid())),
+    : process(open(way, child)),
       local(std::move(prepared.local)),
       remote(std::move(prepared.remote)),
       way_(way),
@@ -163,7 +243,7 @@ bool EngineContract::differs(Difference difference) const {
     return (static_cast<unsigned>(all) & static_cast<unsigned>(difference)) != 0;
 }
 
-Process EngineContract::open(const Child& child) const { return test::open(way(), child.pid()); }
+Process EngineContract::open(Child& child) const { return test::open(way(), child); }
 
 Transfer EngineContract::move(const Process& process, Segment local, std::uint64_t address) const {
     const RemoteSegment remote{address, local.size()};

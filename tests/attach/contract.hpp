@@ -42,6 +42,8 @@ struct Way {
     bool held;
     /// Targets are asked so often beforehand whether they live that they get a flag for it.
     bool asked_often;
+    /// The writable pages of all layouts stand in memory that is mapped here too.
+    bool mapped;
     Difference when_reading;
     Difference when_writing;
 };
@@ -50,7 +52,7 @@ struct Way {
 std::span<const Way> ways();
 
 /// A handle as `way` wants it.
-Process open(const Way& way, int pid);
+Process open(const Way& way, Child& child);
 
 void PrintTo(const Way& way, std::ostream* out);
 
@@ -109,7 +111,7 @@ protected:
     [[nodiscard]] Direction direction() const { return std::get<1>(GetParam()); }
     [[nodiscard]] bool reading() const { return direction() == Direction::read; }
     [[nodiscard]] bool differs(Difference difference) const;
-    [[nodiscard]] Process open(const Child& child) const;
+    [[nodiscard]] Process open(Child& child) const;
 
     /// One run on each side, in the direction of the test.
     Transfer move(const Process& process, Segment local, std::uint64_t address) const;

@@ -2,6 +2,7 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <array>
 #include <cerrno>
 #include <vector>
@@ -223,7 +224,10 @@ TEST(EngineStep, IsExactBeforeALocalHoleByItself) {
         const Memory near({Page::writable, Page::writable, Page::writable, Page::hole}, 6);
         const Memory far({Page::writable, Page::writable, Page::writable, Page::writable}, 5);
         Child child;
-        const Process process(child.pid(), {false, true});
+        const auto mapped =
+            std::find_if(ways().begin(), ways().end(), [](const Way& way) { return way.mapped; });
+        const Process process =
+            engine->name() == "mapped" ? open(*mapped, child) : Process(child.pid(), {false, true});
         for (const Direction direction : {Direction::read, Direction::write}) {
             std::array<plan::Run, 2> local{plan::Run{near.address(5), 100},
                                            plan::Run{near.address(page + 50), 3 * page}};
@@ -238,9 +242,10 @@ TEST(EngineStep, IsExactBeforeALocalHoleByItself) {
 
 TEST(Engines, AreListedInTheOrderOfTrial) {
     const auto list = attach::engines();
-    ASSERT_GE(list.size(), 2U);
-    EXPECT_EQ(list[0]->name(), "process_vm");
-    EXPECT_EQ(list[1]->name(), "proc_mem");
+    ASSERT_GE(list.size(), 3U);
+    EXPECT_EQ(list[0]->name(), "mapped");
+    EXPECT_EQ(list[1]->name(), "process_vm");
+    EXPECT_EQ(list[2]->name(), "proc_mem");
     for (const Engine* engine : list) {
         EXPECT_GE(engine->limits().local_runs, 1U);
         EXPECT_GE(engine->limits().remote_runs, 1U);

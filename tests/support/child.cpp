@@ -114,7 +114,9 @@ Child::Child(pid_t pid) {
 }
 
 Child::Child(Child&& other) noexcept
-    : pid_(std::exchange(other.pid_, -1)), socket_(std::exchange(other.socket_, -1)) {}
+    : kept(std::move(other.kept)),
+      pid_(std::exchange(other.pid_, -1)),
+      socket_(std::exchange(other.socket_, -1)) {}
 
 Child::~Child() {
     reap();

@@ -6,6 +6,7 @@
 #include <array>
 #include <cstdint>
 #include <functional>
+#include <memory>
 #include <span>
 #include <stdexcept>
 #include <type_traits>
@@ -70,6 +71,9 @@ public:
     void wait_for_end() const;
     /// kill(), and takes its number away. Harmless when done before.
     void reap() noexcept;
+
+    /// What a test keeps for the life of the child.
+    std::shared_ptr<void> kept;
 
 private:
     template <class Number>

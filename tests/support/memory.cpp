@@ -2,6 +2,7 @@
 
 #include <unistd.h>
 
+#include <algorithm>
 #include <atomic>
 #include <cerrno>
 #include <system_error>
@@ -56,6 +57,12 @@ int protection_of(Page kind) noexcept {
     }
 }
 
+/// All memories with a layout. Tests make them in one thread.
+std::vector<const Memory*>& layouts() {
+    static std::vector<const Memory*> list;
+    return list;
+}
+
 }  // namespace
 
 Memory::Memory(std::size_t bytes)
@@ -63,6 +70,8 @@ Memory::Memory(std::size_t bytes)
              MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1) {}
 
 Memory::Memory(std::initializer_list<Page> layout, unsigned seed) : Memory(layout.size() * page) {
+    layout_ = layout;
+    layouts().push_back(this);
     fill(span(), seed);
     std::size_t index = 0;
     for (const Page kind : layout) protect(index++, kind);
@@ -72,11 +81,27 @@ Memory::Memory(std::size_t bytes, int protection, int flags, int fd)
     : data_(map_apart(bytes, protection, flags, fd)), bytes_(bytes) {}
 
 Memory::~Memory() {
+    std::erase(layouts(), this);
     if (data_ != nullptr) ::munmap(data_, bytes_);
 }
 
 Memory::Memory(Memory&& other) noexcept
-    : data_(std::exchange(other.data_, nullptr)), bytes_(std::exchange(other.bytes_, 0)) {}
+    : data_(std::exchange(other.data_, nullptr)),
+      bytes_(std::exchange(other.bytes_, 0)),
+      layout_(std::move(other.layout_)) {
+    std::replace(layouts().begin(), layouts().end(), const_cast<const Memory*>(&other),
+                 const_cast<const Memory*>(this));
+}
+
+std::vector<Memory::LaidOut> Memory::all_laid_out() {
+    std::vector<LaidOut> all;
+    for (const Memory* memory : layouts()) {
+        for (std::size_t i = 0; i < memory->layout_.size(); ++i) {
+            all.push_back({memory->data_ + i * page, memory->layout_[i] == Page::writable});
+        }
+    }
+    return all;
+}
 
 void Memory::protect(std::size_t index, Page kind) const {
     void* const at = data_ + index * page;

@@ -7,6 +7,7 @@
 #include <cstdint>
 #include <initializer_list>
 #include <span>
+#include <vector>
 
 namespace onecopy::test {
 
@@ -42,12 +43,20 @@ public:
         return {data_ + offset, static_cast<std::size_t>(count)};
     }
 
+    /// The pages of all layouts that are alive: where they are, and which of them can be written.
+    struct LaidOut {
+        std::byte* page;
+        bool writable;
+    };
+    static std::vector<LaidOut> all_laid_out();
+
     /// Turns page `index` into one of this kind, for good.
     void protect(std::size_t index, Page kind) const;
 
 private:
     std::byte* data_ = nullptr;
     std::size_t bytes_ = 0;
+    std::vector<Page> layout_;
 };
 
 /// Byte `index` of the pattern `seed`: differs between neighbours, pages and seeds.
