@@ -147,11 +147,17 @@ TEST(Attachment, ToWhatIsNoArenaIsRefused) {
                  std::system_error);
     EXPECT_THROW(Attachment(windows, ::dup(0), 1 << 20), std::system_error);
     EXPECT_THROW(Attachment(windows, -1, 1 << 20), std::system_error);
-    const auto good = [] { return os::make_sealed_memfd("good", 4096).release(); };
-    EXPECT_THROW(Attachment(windows, good(), 0), std::system_error);
-    EXPECT_THROW(Attachment(windows, good(), 12345), std::system_error);
-    EXPECT_THROW(Attachment(windows, good(), UINT64_MAX - 4095), std::system_error);
-    const Attachment fine(windows, good(), 1 << 20);
+    // Sealed, and still no arena.
+    EXPECT_THROW(Attachment(windows, os::make_sealed_memfd("small", 4096).release(), 1 << 20),
+                 std::system_error);
+    EXPECT_THROW(Attachment(windows, os::make_sealed_memfd("zeros", 65536).release(), 1 << 20),
+                 std::system_error);
+    // An arena that stands somewhere else in its owner.
+    const Arena arena({.capacity_bytes = mib});
+    const auto base = reinterpret_cast<std::uintptr_t>(arena.range().data());
+    const Attachment fine(windows, ::dup(arena.fd()), base);
+    EXPECT_THROW(Attachment(windows, ::dup(arena.fd()), base + 4096), std::system_error);
+    EXPECT_THROW(Attachment(windows, ::dup(arena.fd()), 0), std::system_error);
     EXPECT_THROW(Windows({.window_bytes = 3 * mib, .windows = 1}), std::system_error);
 }
 
