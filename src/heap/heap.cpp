@@ -6,7 +6,6 @@
 #include <ctime>
 #include <optional>
 
-#include "os/headroom.hpp"
 #include "os/no_cancel.hpp"
 
 namespace onecopy::heap {
@@ -23,9 +22,6 @@ constexpr std::uint64_t space_every_ms = 100;
 /// that is not shorter.
 constexpr std::uint64_t refusal_ms = 50;
 
-/// Of the memory that is left, kept at the most: in a small cgroup others need it.
-constexpr std::size_t kept_share = 16;
-
 std::uint64_t now_ms() noexcept {
     timespec now{};
     ::clock_gettime(CLOCK_MONOTONIC_COARSE, &now);  // no system call
@@ -34,10 +30,8 @@ std::uint64_t now_ms() noexcept {
 }
 
 /// Half of what may be kept is the Space's share, half that of `Recent`.
-ArenaOptions with_share(ArenaOptions options) {
-    const std::uint64_t left = os::HeadroomWatch().ask().bytes / kept_share;
-    options.kept_bytes =
-        static_cast<std::size_t>(std::min<std::uint64_t>(options.kept_bytes, left)) / 2;
+ArenaOptions half_kept(ArenaOptions options) {
+    options.kept_bytes /= 2;
     return options;
 }
 
@@ -58,10 +52,9 @@ private:
 }  // namespace
 
 Heap::Heap(const ArenaOptions& options)
-    : options_(with_share(options)),
-      space_(options_),
+    : space_(half_kept(options)),
       blocks_(space_.range(), space_.page_bytes()),
-      recent_(options_.kept_bytes / space_.page_bytes(), recent_ms) {}
+      recent_(space_.kept_bytes() / space_.page_bytes(), recent_ms) {}
 
 void* Heap::allocate(std::size_t bytes, std::size_t alignment, bool zero) noexcept {
     const std::uint64_t pages = std::max<std::uint64_t>(pages_of(bytes), 1);

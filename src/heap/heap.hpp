@@ -56,7 +56,6 @@ private:
     void to_space(FreedBlock block) noexcept;
     bool empty_recent() noexcept;
 
-    ArenaOptions options_;
     arena::Space space_;
     Blocks blocks_;
 
