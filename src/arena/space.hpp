@@ -77,6 +77,9 @@ public:
     [[nodiscard]] Space* next_in_forks() const noexcept { return next_in_forks_; }
     void set_next_in_forks(Space* next) noexcept { next_in_forks_ = next; }
 
+    /// Of freed blocks, at the most: as asked for, or less where little memory was left.
+    [[nodiscard]] std::size_t kept_bytes() const noexcept { return options_.kept_bytes; }
+
 private:
     [[nodiscard]] std::uint64_t pages_of(std::size_t bytes) const noexcept {
         return bytes / page_ + (bytes % page_ != 0 ? 1 : 0);
