@@ -14,6 +14,7 @@ ALLOWED = {
     "attach": {"os", "plan"},
     "reduce": {"attach", "plan", "os", "hwy"},
     "arena": {"attach", "os"},
+    "heap": {"arena", "os"},
     "c_api": {"reduce", "attach", "os"},
     "cli": {"reduce", "attach", "os"},
     "mpi": {"reduce", "attach", "plan", "os"},

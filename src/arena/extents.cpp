@@ -117,6 +117,19 @@ std::uint64_t KeptPages::forget(Extent run) {
     return forgotten;
 }
 
+std::vector<Extent> KeptPages::parts_of(Extent run) const {
+    std::vector<Extent> parts;
+    const std::uint64_t end = run.first + run.pages;
+    auto at = by_place_.upper_bound(run.first);
+    if (at != by_place_.begin()) --at;
+    for (; at != by_place_.end() && at->first < end; ++at) {
+        const std::uint64_t first = std::max(at->first, run.first);
+        const std::uint64_t last = std::min(at->first + at->second.pages, end);
+        if (first < last) parts.push_back({first, last - first});
+    }
+    return parts;
+}
+
 std::optional<Extent> KeptPages::take_stale(std::uint64_t since, std::uint64_t most) {
     if (by_age_.empty()) return {};
     const auto [oldest, first] = *by_age_.begin();

@@ -6,6 +6,7 @@
 #include <optional>
 #include <set>
 #include <utility>
+#include <vector>
 
 namespace onecopy::arena {
 
@@ -57,6 +58,9 @@ public:
     /// `run` is in use again, or given back: it is kept no longer. Returns how many of its pages
     /// were.
     std::uint64_t forget(Extent run);
+
+    /// The parts of `run` that are kept.
+    [[nodiscard]] std::vector<Extent> parts_of(Extent run) const;
 
     /// Takes out one run that has been kept since before `since`, or, while more than `most` pages
     /// are kept, the one that was kept longest. Empty if there is none.

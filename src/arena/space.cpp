@@ -26,6 +26,9 @@ constexpr std::uint64_t credit_ms = 50;
 /// Left to the others: a limit that is reached to the byte kills.
 constexpr std::uint64_t margin_bytes = std::uint64_t{4} << 20;
 
+/// Kept of freed blocks at the most: this part of the memory that was left at the start.
+constexpr std::uint64_t kept_share = 16;
+
 /// Core dumps hold or leave out the arena in chunks of this size, so that handing out and freeing
 /// rarely changes the kernel's list of mappings.
 constexpr std::size_t chunk_bytes = std::size_t{4} << 20;
@@ -82,7 +85,11 @@ Space::Space(const ArenaOptions& options)
       file_(os::make_sealed_memfd("onecopy-arena", options_.capacity_bytes)),
       memory_(map(file_, options_.capacity_bytes)),
       free_(options_.capacity_bytes / page_),
-      in_use_((options_.capacity_bytes + chunk_bytes - 1) / chunk_bytes) {}
+      in_use_((options_.capacity_bytes + chunk_bytes - 1) / chunk_bytes) {
+    // In a small memory cgroup others need what we would keep.
+    options_.kept_bytes = static_cast<std::size_t>(
+        std::min<std::uint64_t>(options_.kept_bytes, headroom_.ask().bytes / kept_share));
+}
 
 std::uint64_t Space::resident_bytes() const noexcept {
     struct stat facts {};
@@ -123,12 +130,14 @@ void* Space::allocate(std::size_t bytes, std::size_t alignment, bool zero) noexc
     const std::uint64_t pages = std::max<std::uint64_t>(pages_of(bytes), 1);
     const std::uint64_t step = std::max<std::uint64_t>(alignment / page_, 1);
     if (bytes > memory_.size() || step > memory_.size() / page_) return nullptr;
-    const std::lock_guard guard(lock_);
+    std::unique_lock guard(lock_);
     try {
         return_stale(stale_before(), options_.kept_bytes / page_);
         const auto first = take(pages, step);
         if (!first) return nullptr;
         const Extent run{*first, pages};
+        // Only these hold anything: to clear the rest would be to touch it.
+        const std::vector<Extent> dirty = zero ? kept_.parts_of(run) : std::vector<Extent>();
         const std::uint64_t warm = kept_.forget(run);
         if (warm < pages && !affordable((pages - warm) * page_)) {
             free_.give(run);
@@ -136,7 +145,10 @@ void* Space::allocate(std::size_t bytes, std::size_t alignment, bool zero) noexc
             return nullptr;
         }
         hand_out(run);
-        if (zero && warm > 0) std::memset(address_of(run.first), 0, pages * page_);
+        guard.unlock();
+        for (const Extent& part : dirty) {
+            std::memset(address_of(part.first), 0, static_cast<std::size_t>(part.pages * page_));
+        }
         return address_of(run.first);
     } catch (const std::bad_alloc&) {
         return nullptr;  // no memory for the bookkeeping

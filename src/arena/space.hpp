@@ -45,6 +45,9 @@ public:
     [[nodiscard]] int fd() const noexcept { return file_.get(); }
     [[nodiscard]] std::size_t page_bytes() const noexcept { return page_; }
 
+    /// Of freed blocks, at the most: as asked for, or less where little memory was left.
+    [[nodiscard]] std::size_t kept_bytes() const noexcept { return options_.kept_bytes; }
+
 private:
     [[nodiscard]] std::uint64_t pages_of(std::size_t bytes) const noexcept {
         return bytes / page_ + (bytes % page_ != 0 ? 1 : 0);

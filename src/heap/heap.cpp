@@ -1,0 +1,155 @@
+#include "heap/heap.hpp"
+
+#include <algorithm>
+#include <cerrno>
+#include <cstring>
+#include <ctime>
+#include <optional>
+
+#include "os/no_cancel.hpp"
+
+namespace onecopy::heap {
+namespace {
+
+/// How long a block stays in `Recent`. Afterwards the Space keeps it for its own time.
+constexpr std::uint64_t recent_ms = 250;
+
+/// The Space returns what is old when it is called. Where `Recent` serves everything it would not
+/// be: then a block goes there this often.
+constexpr std::uint64_t space_every_ms = 100;
+
+/// Asking the Space costs some 20 us where the limits are reached. So long a refusal holds for all
+/// that is not shorter.
+constexpr std::uint64_t refusal_ms = 50;
+
+std::uint64_t now_ms() noexcept {
+    timespec now{};
+    ::clock_gettime(CLOCK_MONOTONIC_COARSE, &now);  // no system call
+    return static_cast<std::uint64_t>(now.tv_sec) * 1000 +
+           static_cast<std::uint64_t>(now.tv_nsec) / 1000000;
+}
+
+/// Half of what may be kept is the Space's share, half that of `Recent`.
+ArenaOptions half_kept(ArenaOptions options) {
+    options.kept_bytes /= 2;
+    return options;
+}
+
+/// For calls of the Space: its questions to the kernel are cancellation points and set errno,
+/// malloc and free are none and do not.
+class Unnoticed {
+public:
+    Unnoticed() noexcept : error_(errno) {}
+    ~Unnoticed() { errno = error_; }
+    Unnoticed(const Unnoticed&) = delete;
+    Unnoticed& operator=(const Unnoticed&) = delete;
+
+private:
+    int error_;
+    os::NoCancel no_cancel_;
+};
+
+}  // namespace
+
+Heap::Heap(const ArenaOptions& options)
+    : space_(half_kept(options)),
+      blocks_(space_.range(), space_.page_bytes()),
+      recent_(space_.kept_bytes() / space_.page_bytes(), recent_ms) {}
+
+void* Heap::allocate(std::size_t bytes, std::size_t alignment, bool zero) noexcept {
+    const std::uint64_t pages = std::max<std::uint64_t>(pages_of(bytes), 1);
+    if (bytes > space_.range().size()) return nullptr;
+    void* block = nullptr;
+    {
+        const std::lock_guard guard(lock_);
+        block = recent_.take(pages, alignment);
+        if (block == nullptr && refused_bytes_ != 0) {
+            if (now_ms() >= refused_until_ms_) {
+                refused_bytes_ = 0;
+            } else if (bytes >= refused_bytes_) {
+                return nullptr;
+            }
+        }
+    }
+    if (block == nullptr) {
+        block = from_space(bytes, alignment, zero);
+    } else if (zero) {
+        std::memset(block, 0, bytes);
+    }
+    if (block != nullptr) blocks_.set(block, pages);
+    return block;
+}
+
+void* Heap::from_space(std::size_t bytes, std::size_t alignment, bool zero) noexcept {
+    const Unnoticed unnoticed;
+    void* block = space_.allocate(bytes, alignment, zero);
+    if (block != nullptr) return block;
+    // What `Recent` holds is memory that the Space could give back, or a hole that is large enough.
+    if (empty_recent()) block = space_.allocate(bytes, alignment, zero);
+    if (block == nullptr) {
+        const std::lock_guard guard(lock_);
+        refused_bytes_ = refused_bytes_ == 0 ? bytes : std::min(bytes, refused_bytes_);
+        refused_until_ms_ = now_ms() + refusal_ms;
+    }
+    return block;
+}
+
+void Heap::to_space(FreedBlock block) noexcept {
+    const Unnoticed unnoticed;
+    space_.free(block.address, static_cast<std::size_t>(block.pages * space_.page_bytes()));
+}
+
+std::size_t Heap::free(void* address) noexcept {
+    const std::uint64_t pages = blocks_.take(address);
+    if (pages == 0) return 0;
+    const std::uint64_t now = now_ms();
+    bool kept = false;
+    for (;;) {
+        std::optional<FreedBlock> surplus;
+        {
+            const std::lock_guard guard(lock_);
+            surplus = recent_.take_surplus(kept ? 0 : pages, now);
+            if (!surplus && !kept) {
+                kept =
+                    now < space_called_ms_ + space_every_ms && recent_.put({address, pages}, now);
+                if (!kept) surplus = FreedBlock{address, pages};
+                kept = true;
+            }
+            if (surplus) space_called_ms_ = now;
+        }
+        if (!surplus) break;
+        to_space(*surplus);
+    }
+    return static_cast<std::size_t>(pages * space_.page_bytes());
+}
+
+bool Heap::resize(void* block, std::size_t bytes) noexcept {
+    const std::uint64_t pages = std::max<std::uint64_t>(pages_of(bytes), 1);
+    const std::size_t old_bytes = size(block);
+    const Unnoticed unnoticed;
+    if (bytes > space_.range().size() || !space_.resize(block, old_bytes, bytes)) return false;
+    blocks_.set(block, pages);
+    return true;
+}
+
+bool Heap::empty_recent() noexcept {
+    bool any = false;
+    for (;;) {
+        std::optional<FreedBlock> oldest;
+        {
+            const std::lock_guard guard(lock_);
+            oldest = recent_.take_oldest();
+        }
+        if (!oldest) return any;
+        to_space(*oldest);
+        any = true;
+    }
+}
+
+std::size_t Heap::trim() noexcept {
+    empty_recent();
+    const Unnoticed unnoticed;
+    return space_.trim();
+}
+
+}  // namespace onecopy::heap
