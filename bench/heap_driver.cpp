@@ -9,6 +9,7 @@
 //
 //   loop            malloc, write every byte, free
 //   touch           malloc, write a byte of every page, free
+//   fresh           malloc, write every byte, and keep it: memory that was never used before
 //   realloc_double  a block grows from 64 KiB to BYTES by doubling, and every new byte is written
 //   realloc_tenth   the same in steps of a tenth
 //   threads         two threads do `loop` at once
@@ -106,6 +107,19 @@ Outcome touch(std::size_t bytes, long iterations) {
             each_page([&](std::size_t at) { right = right && block[at] == value; });
             return right;
         });
+}
+
+/// What is allocated stays, so that no iteration finds the pages of another.
+Outcome fresh(std::size_t bytes, long iterations) {
+    static std::vector<unsigned char*> kept;
+    kept.reserve(kept.size() + static_cast<std::size_t>(iterations));
+    const double start = now_us();
+    for (long i = 0; i < iterations; ++i) {
+        kept.push_back(allocate(bytes));
+        std::memset(kept.back(), 1, bytes);
+    }
+    const double us = now_us() - start;
+    return {all_are(kept.back(), bytes, 1), us / static_cast<double>(iterations)};
 }
 
 /// `next(size)`: how large the block is to be after `size`.
@@ -211,6 +225,7 @@ Outcome run(std::string_view work, std::size_t bytes, long iterations,
             const std::vector<int>& cpus) {
     if (work == "loop") return write_all(bytes, iterations);
     if (work == "touch") return touch(bytes, iterations);
+    if (work == "fresh") return fresh(bytes, iterations);
     if (work == "realloc_double") {
         return grow(bytes, iterations, [](std::size_t size) { return 2 * size; });
     }

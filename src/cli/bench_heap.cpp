@@ -22,8 +22,8 @@ namespace onecopy::cli {
 namespace {
 
 constexpr std::string_view asked = "bench heap";
-constexpr std::array<std::string_view, 6> works = {"loop",          "touch",   "realloc_double",
-                                                   "realloc_tenth", "threads", "fork"};
+constexpr std::array<std::string_view, 7> works = {
+    "loop", "touch", "fresh", "realloc_double", "realloc_tenth", "threads", "fork"};
 constexpr std::array<std::string_view, 2> ways = {"malloc", "onecopy"};
 constexpr std::string_view plain = ways[0];
 constexpr std::string_view ours = ways[1];
@@ -32,9 +32,10 @@ constexpr std::uint64_t max_bytes = std::uint64_t{4} << 30;
 constexpr std::uint64_t mib = std::uint64_t{1} << 20;
 constexpr std::uint64_t smallest_judged = mib;
 constexpr std::uint64_t largest_judged = 64 * mib;
+/// What a process of the work `fresh` may hold.
+constexpr std::uint64_t fresh_bytes = 512 * mib;
 /// At most 3 % slower.
 constexpr double limit = 1 / 1.03;
-constexpr int least_blocks = 5;
 
 /// A file of this build or installation that belongs to the tool; empty if there is none.
 std::string find_beside_tool(std::string_view name) {
@@ -51,6 +52,7 @@ std::string find_beside_tool(std::string_view name) {
 std::string heading_of(std::string_view work) {
     if (work == "loop") return "loop: malloc, write every byte, free";
     if (work == "touch") return "touch: malloc, write a byte of every page, free";
+    if (work == "fresh") return "fresh: malloc, write every byte, keep it (first use of its pages)";
     if (work == "realloc_double") {
         return "realloc_double: a block grows from 64 KiB by doubling, every byte written";
     }
@@ -64,9 +66,9 @@ std::string heading_of(std::string_view work) {
 /// One way of one work and size.
 struct Runner {
     std::string way;
-    std::unique_ptr<BenchProgram> program;
     std::vector<double> samples_us;
     bool verified = true;
+    std::unique_ptr<BenchProgram> program;
 
     double run(std::string_view work, std::uint64_t bytes, std::uint64_t iterations) {
         const std::string answer = program->ask(fmt::format("{} {} {}", work, bytes, iterations));
@@ -87,44 +89,17 @@ struct Runner {
 /// Measures one work at one size in all ways, in turn.
 class HeapCell {
 public:
-    HeapCell(const HeapBench& bench, std::string_view work, std::uint64_t bytes,
-             const std::string& driver, const std::string& library, std::span<const int> cpus)
-        : bench_(bench), work_(work), bytes_(bytes) {
-        std::vector<std::string> command{driver};
-        const std::size_t used = work == "threads" ? 2 : 1;
-        for (const int cpu : cpus.first(std::min(used, cpus.size()))) {
-            command.push_back(std::to_string(cpu));
-        }
+    HeapCell(const HeapBench& bench, std::span<const int> cpus, std::string_view work,
+             std::uint64_t bytes)
+        : bench_(bench), cpus_(cpus), work_(work), bytes_(bytes) {
         for (const std::string& way : bench.ways) {
-            if (way == ours && library.empty()) continue;
-            runners_.push_back({way,
-                                std::make_unique<BenchProgram>(std::string(asked), command,
-                                                               way == ours ? library : ""),
-                                {},
-                                true});
+            if (way != ours || !bench.library.empty()) runners_.push_back({way, {}, true, {}});
         }
     }
 
     void run(Report& report) {
         if (runners_.empty()) return;
-        // The first iterations warm up, the next tell how many make a block.
-        double us = 0;
-        for (Runner& runner : runners_) {
-            runner.run(work_, bytes_, 1);
-            us = std::max(us, runner.run(work_, bytes_, 2));
-        }
-        const auto iterations =
-            static_cast<std::uint64_t>(std::clamp(std::ceil(bench_.block_us / us), 1.0, 1e5));
-        const double block_us = us * static_cast<double>(iterations);
-        const int blocks = std::clamp(static_cast<int>(bench_.size_us / block_us),
-                                      std::min(least_blocks, bench_.blocks), bench_.blocks);
-        for (int block = 0; block < blocks; ++block) {
-            for (std::size_t i = 0; i < runners_.size(); ++i) {
-                // The first of a pair is not always the same.
-                Runner& runner = runners_[(i + static_cast<std::size_t>(block)) % runners_.size()];
-                runner.samples_us.push_back(runner.run(work_, bytes_, iterations));
-            }
-        }
+        for (int process = 0; process < bench_.processes; ++process) measure();
         const int threads = work_ == "threads" ? 2 : 1;
         const std::uint64_t written =
             work_ == "fork" ? 0 : bytes_ * static_cast<std::uint64_t>(threads);
@@ -135,7 +110,47 @@ public:
     }
 
 private:
+    /// Fresh processes: where their pages lie in the caches is drawn anew.
+    void measure() {
+        double us = 0.01;
+        for (Runner& runner : runners_) {
+            runner.program = start(runner.way);
+            runner.run(work_, bytes_, 1);                     // warms up
+            us = std::max(us, runner.run(work_, bytes_, 2));  // and tells how many make a block
+        }
+        double iterations = std::clamp(std::ceil(bench_.block_us / us), 1.0, 1e5);
+        auto fit = static_cast<int>(bench_.budget_us / (us * iterations));
+        if (work_ == "fresh") {
+            // All of them stay; three iterations were before.
+            const double all = std::max(1.0, static_cast<double>(fresh_bytes / bytes_) - 3);
+            fit = std::min(fit, static_cast<int>(all));
+            iterations =
+                std::clamp(iterations, 1.0, std::max(1.0, std::floor(all / bench_.blocks)));
+        }
+        const int blocks = std::clamp(fit, std::min(2, bench_.blocks), bench_.blocks);
+        for (int block = 0; block < blocks; ++block) {
+            for (std::size_t i = 0; i < runners_.size(); ++i) {
+                // The first of a pair is not always the same.
+                Runner& runner = runners_[(i + static_cast<std::size_t>(block)) % runners_.size()];
+                runner.samples_us.push_back(
+                    runner.run(work_, bytes_, static_cast<std::uint64_t>(iterations)));
+            }
+        }
+        for (Runner& runner : runners_) runner.program.reset();
+    }
+
+    [[nodiscard]] std::unique_ptr<BenchProgram> start(std::string_view way) const {
+        std::vector<std::string> command{bench_.driver};
+        const std::size_t used = work_ == "threads" ? 2 : 1;
+        for (std::size_t i = 0; i < std::min(used, cpus_.size()); ++i) {
+            command.push_back(std::to_string(cpus_[i]));
+        }
+        return std::make_unique<BenchProgram>(std::string(asked), command,
+                                              way == ours ? bench_.library : std::string());
+    }
+
     const HeapBench& bench_;
+    std::span<const int> cpus_;
     std::string work_;
     std::uint64_t bytes_;
     std::vector<Runner> runners_;
@@ -160,9 +175,9 @@ void describe_conditions(const HeapBench& bench, bool with_ours, std::span<const
     }
     notes.push_back(
         fmt::format("The ways take turns by blocks of {:.0f} ms; a sample is the mean of a block's "
-                    "iterations. Every work and size has fresh processes; what was written is "
-                    "verified outside the clock at the end of a block.",
-                    bench.block_us / 1e3));
+                    "iterations. Every work and size has {} fresh processes of each way; what was "
+                    "written is verified outside the clock at the end of a block.",
+                    bench.block_us / 1e3, bench.processes));
     notes.push_back(
         fmt::format("Huge pages: transparent_hugepage/enabled \"{}\", shmem_enabled \"{}\".",
                     first_line("/sys/kernel/mm/transparent_hugepage/enabled"),
@@ -203,11 +218,13 @@ HeapBench checked(const HeapOptions& options) {
     bench.ways = chosen("--ways", options.ways, ways);
     bench.sizes = parse_sizes(asked, options.sizes, max_bytes);
     if (options.quick) {
-        bench.blocks = 9;
-        bench.block_us = 3'000;
-        bench.size_us = 200'000;
+        bench.processes = 2;
+        bench.blocks = 5;
+        bench.block_us = 2'000;
+        bench.budget_us = 50'000;
     }
     options.files.check(asked);
+    find_heap_programs(bench);
     return bench;
 }
 
@@ -215,6 +232,7 @@ constexpr std::string_view footer =
     "Works:\n"
     "  loop            malloc, write every byte, free\n"
     "  touch           malloc, write a byte of every page, free\n"
+    "  fresh           malloc, write every byte, keep it\n"
     "  realloc_double  a block grows from 64 KiB to the largest size by doubling\n"
     "  realloc_tenth   the same by steps of a tenth\n"
     "  threads         two threads do `loop` at once\n"
@@ -224,31 +242,34 @@ constexpr std::string_view footer =
     "  onecopy         with libonecopy_heap.so preloaded\n"
     "\n"
     "Examples:\n"
-    "  onecopy bench heap                                 all of it, about a minute\n"
+    "  onecopy bench heap                                 all of it, about 40 seconds\n"
     "  onecopy bench heap --works loop --sizes 1M,64M --json a.json\n";
 
 }  // namespace
+
+void find_heap_programs(HeapBench& bench) {
+    bench.driver = find_beside_tool("onecopy-heap-driver");
+    bench.library = find_beside_tool("libonecopy_heap.so");
+}
 
 std::span<const std::string_view> heap_work_names() noexcept { return works; }
 std::span<const std::string_view> heap_way_names() noexcept { return ways; }
 
 Report run_heap_bench(const HeapBench& bench, std::FILE* out) {
-    const std::string driver = find_beside_tool("onecopy-heap-driver");
-    if (driver.empty()) {
+    if (bench.driver.empty()) {
         throw Failure(fmt::format(
             "{}: find onecopy-heap-driver: not built or not installed; build onecopy anew", asked));
     }
-    const std::string library = find_beside_tool("libonecopy_heap.so");
     const std::vector<int> cpus = usable_cpus();
     Report report;
     report.title = "onecopy bench heap";
     report.machine = this_machine();
     const bool wanted = std::find(bench.ways.begin(), bench.ways.end(), ours) != bench.ways.end();
-    describe_conditions(bench, !wanted || !library.empty(), cpus, report);
+    describe_conditions(bench, !wanted || !bench.library.empty(), cpus, report);
     for (const std::string& work : bench.works) {
         const std::size_t first = report.rows.size();
         for (const std::uint64_t bytes : sizes_of(bench, work)) {
-            HeapCell(bench, work, bytes, driver, library, cpus).run(report);
+            HeapCell(bench, cpus, work, bytes).run(report);
         }
         print_rows(out, heading_of(work), std::span(report.rows).subspan(first), plain);
         std::fflush(out);
