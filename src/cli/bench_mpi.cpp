@@ -48,7 +48,7 @@ std::string find_driver() {
     const std::filesystem::path prefix = self.parent_path().parent_path();
     for (const auto& candidate :
          {prefix / "bin" / "onecopy-mpi-driver",
-          std::filesystem::path(preloaded_library()).parent_path() / "onecopy-mpi-driver"}) {
+          std::filesystem::path(mpi_library()).parent_path() / "onecopy-mpi-driver"}) {
         if (::access(candidate.c_str(), X_OK) == 0) return candidate.string();
     }
     throw Failure(
@@ -198,7 +198,7 @@ void add_samples(std::string_view output, std::span<const std::uint64_t> sizes,
 }
 
 Report run_mpi_bench(const MpiBench& bench, std::FILE* out) {
-    const Job job{find_launcher(), find_driver(), preloaded_library()};
+    const Job job{find_launcher(), find_driver(), mpi_library()};
     Report report;
     report.title = "onecopy bench mpi";
     report.machine = this_machine();

@@ -15,6 +15,7 @@ void add_read_command(CLI::App& app, int& exit_status);
 void add_write_command(CLI::App& app, int& exit_status);
 void add_maps_command(CLI::App& app, int& exit_status);
 void add_dump_command(CLI::App& app, int& exit_status);
+void add_heap_command(CLI::App& app, int& exit_status);
 void add_mpi_command(CLI::App& app, int& exit_status);
 void add_bench_command(CLI::App& app, int& exit_status);
 

@@ -1,15 +1,12 @@
 // onecopy mpi [--report] [--off] -- PROGRAM ARGUMENTS...
-#include <fmt/format.h>
-
-#include <algorithm>
 #include <cstdlib>
 #include <memory>
 #include <optional>
 
 #include "cli/commands.hpp"
-#include "cli/errors.hpp"
 #include "cli/mpi_launch.hpp"
 #include "cli/mpi_report.hpp"
+#include "cli/preload.hpp"
 #include "cli/terminal.hpp"
 #include "cli/tool.hpp"
 
@@ -22,31 +19,11 @@ struct MpiOptions {
     bool off = false;
 };
 
+constexpr const char* usage = "onecopy mpi [--report] [--off] -- mpirun -n 4 ./program";
+
 constexpr std::string_view off_report =
     "onecopy: mpi: --report: onecopy is switched off, so there is nothing to report; leave out "
     "--off and ONECOPY=0\n";
-
-/// The program and its arguments, exactly as they were given: the parser stops at the first word
-/// behind the program. `rest` is what it left, beginning with the two dashes if they came first.
-std::vector<std::string> command_of(const CLI::Option& program, std::vector<std::string> rest) {
-    const bool dashes = !rest.empty() && rest.front() == "--";
-    if (dashes) rest.erase(rest.begin());
-    const auto option = std::find_if(rest.begin(), rest.end(),
-                                     [](const std::string& word) { return word.starts_with('-'); });
-    if (!dashes && option != rest.end()) {  // ours or the program's?
-        throw WrongInput(
-            fmt::format("mpi: {} was not expected; write two dashes in front of the program: "
-                        "onecopy mpi [--report] [--off] -- mpirun -n 4 ./program",
-                        *option));
-    }
-    if (program.count() == 0) {
-        throw WrongInput(
-            "mpi: no program given; write it after two dashes: onecopy mpi -- mpirun -n 4 "
-            "./program");
-    }
-    rest.insert(rest.begin(), program.as<std::string>());
-    return rest;
-}
 
 bool switched_off(const MpiOptions& options) {
     const char* set = std::getenv("ONECOPY");
@@ -87,7 +64,7 @@ void add_mpi_command(CLI::App& app, int& exit_status) {
             ->type_name("");
     command.prefix_command();
     command.callback([options, program, &command, &exit_status] {
-        options->command = command_of(*program, command.remaining());
+        options->command = program_words("mpi", usage, *program, command.remaining());
         exit_status = run(*options);
     });
 }

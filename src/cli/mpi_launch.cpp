@@ -16,6 +16,7 @@
 
 #include "cli/errors.hpp"
 #include "cli/inherited.hpp"
+#include "cli/preload.hpp"
 #include "os/fd.hpp"
 
 extern char** environ;
@@ -129,38 +130,15 @@ int status_of(pid_t pid) {
 
 }  // namespace
 
-std::string preloaded_library() {
-    constexpr const char* name = "libonecopy_mpi.so";
-    const std::filesystem::path self = std::filesystem::read_symlink("/proc/self/exe");
-    const std::filesystem::path prefix = self.parent_path().parent_path();
-    const std::array candidates{prefix / "lib" / name,
-                                prefix / ONECOPY_INSTALL_LIBDIR / "onecopy" / name,
-                                prefix / "lib" / "onecopy" / name};
-    for (const std::filesystem::path& candidate : candidates) {
-        if (std::filesystem::exists(candidate)) return candidate.string();
-    }
-    throw Failure(
-        fmt::format("mpi: find {} for {}: not built or not installed; build onecopy where "
-                    "Open MPI's headers are",
-                    name, self.string()));
-}
-
-std::string preload_of(const std::string& library, const char* preloaded) {
-    // The dynamic loader splits the list at spaces and colons.
-    if (library.find_first_of(" :") != std::string::npos) {
-        throw Failure(
-            fmt::format("mpi: preload {}: its path has a space or a colon, which the "
-                        "dynamic loader takes for the end of a name; install it elsewhere",
-                        library));
-    }
-    return preloaded != nullptr && *preloaded != '\0' ? library + " " + preloaded : library;
+std::string mpi_library() {
+    return preloaded_library("mpi", "libonecopy_mpi.so", "where Open MPI's headers are");
 }
 
 int launch(const MpiLaunch& launch) {
     if (launch.off) {
         ::setenv("ONECOPY", "0", 1);
     } else {
-        const std::string preload = preload_of(preloaded_library(), std::getenv("LD_PRELOAD"));
+        const std::string preload = preload_of("mpi", mpi_library(), std::getenv("LD_PRELOAD"));
         ::setenv("LD_PRELOAD", preload.c_str(), 1);
         if (!launch.report_directory.empty()) {
             ::setenv("ONECOPY_REPORT", launch.report_directory.c_str(), 1);

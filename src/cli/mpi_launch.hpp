@@ -12,12 +12,8 @@ struct MpiLaunch {
     std::string report_directory;      ///< where the ranks report; empty: nowhere
 };
 
-/// The preloaded library that belongs to this tool: beside it in a build, or where it was
-/// installed. Throws Failure if there is none.
-std::string preloaded_library();
-
-/// `library` in front of what the user preloads already.
-std::string preload_of(const std::string& library, const char* preloaded);
+/// The preloaded library that belongs to this tool. Throws Failure if there is none.
+std::string mpi_library();
 
 /// Runs it to its end; signals that would end this process go to the program. Returns its exit
 /// status, or 128 and the number of the signal that ended it. Throws WrongInput if it cannot be

@@ -5,7 +5,7 @@
 
 #include "cli/bench_mpi.hpp"
 #include "cli/errors.hpp"
-#include "cli/mpi_launch.hpp"
+#include "cli/preload.hpp"
 #include "cli/mpi_report.hpp"
 #include "mpi/tally.hpp"
 
@@ -48,11 +48,11 @@ TEST(MpiReports, ThatAreNoneAreLeftOut) {
 }
 
 TEST(MpiPreload, StandsInFrontOfTheUsersOwn) {
-    EXPECT_EQ(preload_of("/lib/a.so", nullptr), "/lib/a.so");
-    EXPECT_EQ(preload_of("/lib/a.so", ""), "/lib/a.so");
-    EXPECT_EQ(preload_of("/lib/a.so", "b.so:c.so"), "/lib/a.so b.so:c.so");
-    EXPECT_THROW(preload_of("/my lib/a.so", nullptr), Failure);
-    EXPECT_THROW(preload_of("/my:lib/a.so", nullptr), Failure);
+    EXPECT_EQ(preload_of("mpi", "/lib/a.so", nullptr), "/lib/a.so");
+    EXPECT_EQ(preload_of("mpi", "/lib/a.so", ""), "/lib/a.so");
+    EXPECT_EQ(preload_of("mpi", "/lib/a.so", "b.so:c.so"), "/lib/a.so b.so:c.so");
+    EXPECT_THROW(preload_of("mpi", "/my lib/a.so", nullptr), Failure);
+    EXPECT_THROW(preload_of("mpi", "/my:lib/a.so", nullptr), Failure);
 }
 
 TEST(MpiSamples, OfSeveralJobsAreCollectedBySize) {
