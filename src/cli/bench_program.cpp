@@ -15,7 +15,7 @@
 
 #include "cli/errors.hpp"
 #include "cli/inherited.hpp"
-#include "cli/mpi_launch.hpp"
+#include "cli/preload.hpp"
 
 extern char** environ;
 
@@ -23,7 +23,7 @@ namespace onecopy::cli {
 namespace {
 
 /// Our environment, with `preload` in front of what is preloaded already.
-std::vector<std::string> environment_with(const std::string& preload) {
+std::vector<std::string> environment_with(std::string_view asked, const std::string& preload) {
     constexpr std::string_view name = "LD_PRELOAD=";
     std::vector<std::string> words;
     for (char** word = environ; *word != nullptr; ++word) {
@@ -31,7 +31,7 @@ std::vector<std::string> environment_with(const std::string& preload) {
             words.emplace_back(*word);
     }
     if (!preload.empty()) {
-        words.push_back(std::string(name) + preload_of(preload, std::getenv("LD_PRELOAD")));
+        words.push_back(std::string(name) + preload_of(asked, preload, std::getenv("LD_PRELOAD")));
     }
     return words;
 }
@@ -59,7 +59,7 @@ BenchProgram::BenchProgram(std::string asked, const std::vector<std::string>& co
     if (::pipe2(output.data(), O_CLOEXEC) != 0) fail(std::strerror(errno));
     from_ = os::Fd(output[0]);
     const os::Fd its_output(output[1]);
-    const std::vector<std::string> words = environment_with(preload);
+    const std::vector<std::string> words = environment_with(asked_, preload);
     posix_spawn_file_actions_t files;
     ::posix_spawn_file_actions_init(&files);
     ::posix_spawn_file_actions_adddup2(&files, its_input.get(), STDIN_FILENO);
