@@ -8,6 +8,7 @@
 #include <string>
 #include <vector>
 
+#include "cli/bench_heap.hpp"
 #include "cli/bench_mpi.hpp"
 #include "cli/bench_options.hpp"
 #include "cli/bench_transfer.hpp"
@@ -33,6 +34,9 @@ constexpr std::string_view transfer_footer =
     "  incast   1, 2, 4 and 8 processes send to one at once\n"
     "Ways:\n"
     "  memcpy              through memory that both have mapped: the ceiling\n"
+    "  mapped              this library, both buffers in arenas\n"
+    "  mapped_private      the same, the own buffer in ordinary memory\n"
+    "  mapped_cooperative  both processes copy, or add, chunks of one message\n"
     "  process_vm          the bare system calls process_vm_readv and process_vm_writev\n"
     "  proc_mem            the bare reads and writes of /proc/PID/mem\n"
     "  double_copy         into shared memory and out again, pipelined\n"
@@ -159,6 +163,7 @@ void add_bench_command(CLI::App& app, int& exit_status) {
     });
     add_bench_transfer(bench, exit_status);
     add_bench_mpi(bench, exit_status);
+    add_bench_heap(bench, exit_status);
 }
 
 }  // namespace onecopy::cli

@@ -16,12 +16,15 @@
 #include <atomic>
 #include <cerrno>
 #include <cstring>
+#include <deque>
 #include <memory>
 #include <new>
 #include <numeric>
 #include <random>
 #include <system_error>
 
+#include "cli/bench_arena.hpp"
+#include "cli/bench_cooperative.hpp"
 #include "cli/bench_pattern.hpp"
 #include "cli/bench_ranks.hpp"
 #include "cli/bench_timing.hpp"
@@ -31,7 +34,7 @@ namespace onecopy::cli {
 namespace {
 
 constexpr std::string_view asked = "bench transfer";
-constexpr std::size_t max_ways = 8;
+constexpr std::size_t max_ways = 16;
 constexpr std::size_t max_ranks = max_senders + 1;
 constexpr std::uint64_t page = 4096;
 
@@ -90,6 +93,8 @@ public:
           whole_(count * stride_, Memory::Kind::is_private),
           shared_(count * stride_, Memory::Kind::is_shared),
           rings_(count * sizeof(Ring), Memory::Kind::is_shared),
+          meetings_(count * sizeof(ArenaMeeting), Memory::Kind::is_shared),
+          together_(count * sizeof(CooperativeMessage), Memory::Kind::is_shared),
           pipes_(count),
           lanes_(count) {
         for (std::size_t i = 0; i < count; ++i) {
@@ -105,6 +110,10 @@ public:
             // What a caller may have without privilege; a smaller pipe works as well.
             ::fcntl(ends[1], F_SETPIPE_SZ, 1 << 20);
             Ring* ring = new (rings_.data() + i * sizeof(Ring)) Ring;
+            auto* meeting = new (meetings_.data() + i * sizeof(ArenaMeeting)) ArenaMeeting;
+            meeting->secret = make_job_secret();
+            auto* together =
+                new (together_.data() + i * sizeof(CooperativeMessage)) CooperativeMessage;
             lanes_[i] = {part(source_),
                          part(destination_),
                          part(whole_),
@@ -112,6 +121,8 @@ public:
                          ring,
                          &pipes_[i][0],
                          &pipes_[i][1],
+                         &arenas_.emplace_back(*meeting, bytes),
+                         together,
                          0,
                          0};
         }
@@ -122,7 +133,8 @@ public:
 
 private:
     std::size_t stride_;
-    Memory source_, destination_, whole_, shared_, rings_;
+    Memory source_, destination_, whole_, shared_, rings_, meetings_, together_;
+    std::deque<ArenaPair> arenas_;
     std::vector<std::array<os::Fd, 2>> pipes_;
     std::vector<Lane> lanes_;
 };
@@ -339,6 +351,11 @@ private:
             work_ == Work::reduce ? fill_doubles(to, seed) : fill_bytes(to, seed);
         } else if (work_ == Work::reduce) {
             fill_doubles(lane.destination().first(message.bytes), ~message.seed);
+        } else {
+            // Only a finished copy passes; and no way finds a destination that others of the round
+            // have driven out of the receiver's cache.
+            const std::span<std::byte> to = lane.destination().first(message.bytes);
+            std::memset(to.data(), static_cast<int>(message.seed & 0xff), to.size());
         }
     }
 

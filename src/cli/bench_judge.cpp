@@ -27,14 +27,30 @@ double read_limit(std::uint64_t bytes) noexcept {
 /// and to win once the full buffer no longer fits into a cache.
 double reduce_limit(std::uint64_t bytes) noexcept { return bytes >= 8 * mib ? 1.15 : 0.95; }
 
-void judge_against(std::span<const Row> rows, std::string_view work, std::string_view rival,
-                   double (*limit)(std::uint64_t), std::vector<Verdict>& verdicts) {
+/// From where the machine's own costs no longer decide, to where the caches still hold both sides.
+bool of_mapped_claims(std::uint64_t bytes) noexcept {
+    return bytes >= 64 * kib && bytes <= 4 * mib;
+}
+
+/// What memory that is mapped here must be worth: it is copied without a call,
+double mapped_limit(std::uint64_t bytes) noexcept { return of_mapped_claims(bytes) ? 2.5 : 0.0; }
+
+/// and nearly as fast as memory of our own that the other core has just written.
+double ceiling_limit(std::uint64_t bytes) noexcept { return of_mapped_claims(bytes) ? 0.9 : 0.0; }
+
+/// What the other side's help must be worth.
+double help_limit(std::uint64_t bytes) noexcept { return bytes == mib ? 1.6 : 0.0; }
+
+/// `limit`: 0 where nothing is claimed.
+void judge_against(std::span<const Row> rows, std::string_view work, std::string_view way,
+                   std::string_view rival, double (*limit)(std::uint64_t),
+                   std::vector<Verdict>& verdicts) {
     for (const Row& row : rows) {
-        if (row.work != work || row.way != "onecopy" || limit(row.bytes) == 0.0) continue;
+        if (row.work != work || row.way != way || limit(row.bytes) == 0.0) continue;
         const Row* other = find_row(rows, work, rival, row.ranks, row.bytes);
         if (other == nullptr) continue;
-        verdicts.push_back(compare(fmt::format("{} of {}: speed of onecopy over that of {}", work,
-                                               human_bytes(row.bytes), rival),
+        verdicts.push_back(compare(fmt::format("{} of {}: speed of {} over that of {}", work,
+                                               human_bytes(row.bytes), way, rival),
                                    row, *other, limit(row.bytes)));
     }
 }
@@ -43,8 +59,11 @@ void judge_against(std::span<const Row> rows, std::string_view work, std::string
 
 std::vector<Verdict> judge_transfer(std::span<const Row> rows) {
     std::vector<Verdict> verdicts;
-    judge_against(rows, "read", "process_vm", read_limit, verdicts);
-    judge_against(rows, "reduce", "process_vm_then_op", reduce_limit, verdicts);
+    judge_against(rows, "read", "onecopy", "process_vm", read_limit, verdicts);
+    judge_against(rows, "reduce", "onecopy", "process_vm_then_op", reduce_limit, verdicts);
+    judge_against(rows, "read", "mapped", "process_vm", mapped_limit, verdicts);
+    judge_against(rows, "read", "mapped", "memcpy", ceiling_limit, verdicts);
+    judge_against(rows, "read", "mapped_cooperative", "mapped", help_limit, verdicts);
     return verdicts;
 }
 

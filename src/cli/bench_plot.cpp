@@ -102,7 +102,10 @@ bool gnuplot_found() {
     }
 }
 
-std::string plot_script(const Report& report, const std::string& path) {
+std::string plot_script(const Report& whole, const std::string& path) {
+    // What has no speed or no size (a fork) has no place on these axes.
+    Report report = whole;
+    std::erase_if(report.rows, [](const Row& row) { return row.bytes == 0 || row.gb_per_s <= 0; });
     const std::vector<std::string> works = distinct(report.rows, &Row::work);
     std::vector<std::string> ways = distinct(report.rows, &Row::way);
     // Drawn first: its thick line leaves those on top of it visible.

@@ -4,6 +4,7 @@
 
 #include <algorithm>
 
+#include "cli/bench_cooperative.hpp"
 #include "cli/bench_group.hpp"
 #include "cli/bench_options.hpp"
 #include "cli/bench_timing.hpp"
@@ -36,7 +37,7 @@ void describe_conditions(const TransferBench& bench, std::span<const int> cpus, 
         notes.push_back(fmt::format(
             "Receiver on core {}, sender on core {}. Each message was written by its sender just "
             "before: it is in that core's caches as far as they hold it; the destination is in the "
-            "receiver's.",
+            "receiver's, which has just overwritten it.",
             cpus[0], cpus[1]));
     } else {
         notes.emplace_back("All processes share one core: nothing here runs at the same time.");
@@ -51,6 +52,18 @@ void describe_conditions(const TransferBench& bench, std::span<const int> cpus, 
         notes.emplace_back(
             "memcpy is the ceiling: a source (write, incast: a destination) that both processes "
             "have mapped; in reduce the addition straight from there.");
+    }
+    if (has(ways, "mapped") || has(ways, "mapped_private")) {
+        notes.emplace_back(
+            "mapped and mapped_private are this library on memory of the peer's arena; the own "
+            "buffer is in an arena too, or ordinary memory.");
+    }
+    if (has(ways, "mapped_cooperative")) {
+        notes.push_back(fmt::format(
+            "mapped_cooperative: both processes claim chunks of {} to {} of one message; it has "
+            "none of the library's checks.",
+            human_bytes(cooperative_chunk_bytes(1)),
+            human_bytes(cooperative_chunk_bytes(SIZE_MAX))));
     }
     if (has(ways, "double_copy")) {
         notes.push_back(fmt::format(

@@ -13,6 +13,8 @@
 #include <string>
 #include <system_error>
 
+#include "cli/bench_mapped_ways.hpp"
+#include "cli/bench_one_sided.hpp"
 #include "onecopy/reduce.hpp"
 #include "onecopy/transfer.hpp"
 
@@ -20,8 +22,9 @@ namespace onecopy::cli {
 namespace {
 
 constexpr std::array<std::string_view, 4> works = {"read", "write", "reduce", "incast"};
-constexpr std::array<std::string_view, 7> ways = {
-    "memcpy", "process_vm", "proc_mem", "double_copy", "vmsplice", "process_vm_then_op", "onecopy"};
+constexpr std::array<std::string_view, 10> ways = {
+    "memcpy",   "mapped",      "mapped_private", "mapped_cooperative", "process_vm",
+    "proc_mem", "double_copy", "vmsplice",       "process_vm_then_op", "onecopy"};
 
 [[noreturn]] void fail(const char* what) {
     throw std::system_error(errno, std::system_category(), what);
@@ -30,53 +33,6 @@ constexpr std::array<std::string_view, 7> ways = {
 std::uint64_t address(std::span<const std::byte> bytes) noexcept {
     return reinterpret_cast<std::uintptr_t>(bytes.data());
 }
-
-/// local = local + remote, on doubles.
-void add(std::span<std::byte> local, const std::byte* remote) noexcept {
-    const std::error_code error = combine(Op::sum, Type::float64, local.data(), remote,
-                                          local.data(), local.size() / sizeof(double));
-    if (error) std::abort();  // sum of doubles is in MPI's table
-}
-
-/// A way in which one side does it all: the sender in write and incast, the receiver otherwise.
-class OneSided : public Way {
-public:
-    OneSided(Work work, const Lane& lane) : Way(lane), work_(work) {}
-
-    [[nodiscard]] bool works(Side side) const override { return side == worker(); }
-
-    bool step(Side side) override {
-        if (side == worker()) run(message_bytes());
-        return true;
-    }
-
-    /// The proof is a message of 8 bytes.
-    void open(Side side) override {
-        if (side != worker()) return;
-        prepare();
-        try {
-            run(std::min<std::size_t>(8, source().size()));
-        } catch (const std::system_error& error) {
-            throw Refused(error.what());
-        }
-    }
-
-protected:
-    [[nodiscard]] Side worker() const noexcept {
-        return work_ == Work::write || work_ == Work::incast ? Side::sender : Side::receiver;
-    }
-    [[nodiscard]] pid_t peer() const noexcept {
-        return worker() == Side::sender ? lane().receiver : lane().sender;
-    }
-
-    [[nodiscard]] Work work() const noexcept { return work_; }
-
-    virtual void prepare() {}
-    virtual void run(std::size_t bytes) = 0;
-
-private:
-    Work work_;
-};
 
 /// The ceiling: one memcpy, or the bare operation, through memory that both sides have mapped.
 class Memcpy final : public OneSided {
@@ -323,6 +279,8 @@ std::string_view name_of(Work work) noexcept { return works[static_cast<std::siz
 bool does(std::string_view way, Work work) noexcept {
     if (way == "process_vm_then_op") return work == Work::reduce;
     if (way == "process_vm" || way == "proc_mem" || way == "vmsplice") return work != Work::reduce;
+    // Messages of one lane; several writers at once are what the incast is about.
+    if (way.starts_with("mapped")) return work != Work::incast;
     return true;
 }
 
@@ -333,6 +291,7 @@ std::unique_ptr<Way> make_way(std::string_view name, Work work, const Lane& lane
     if (name == "double_copy") return std::make_unique<DoubleCopy>(work, lane);
     if (name == "vmsplice") return std::make_unique<Vmsplice>(work, lane);
     if (name == "process_vm_then_op") return std::make_unique<ProcessVmThenOp>(work, lane);
+    if (name.starts_with("mapped")) return make_mapped_way(name, work, lane);
     return std::make_unique<OneCopy>(work, lane);
 }
 

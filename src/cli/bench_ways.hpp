@@ -52,6 +52,9 @@ struct Ring {
     alignas(4096) std::byte data[slots][slot_bytes];
 };
 
+class ArenaPair;           // bench_arena.hpp
+class CooperativeMessage;  // bench_cooperative.hpp
+
 /// What a message of one sender may travel through. Borrowed; lives longer than the Ways.
 struct Lane {
     std::span<std::byte> source;       // private memory of the sender
@@ -61,6 +64,8 @@ struct Lane {
     Ring* ring = nullptr;              // mapped by both
     const os::Fd* pipe_out = nullptr;  // the receiver's end
     const os::Fd* pipe_in = nullptr;   // the sender's end
+    ArenaPair* arenas = nullptr;       // of this process; opened by the ways that need it
+    CooperativeMessage* together = nullptr;  // mapped by both
     pid_t sender = 0;
     pid_t receiver = 0;
 };

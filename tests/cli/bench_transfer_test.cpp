@@ -65,13 +65,13 @@ TEST(BenchTransfer, MeasuresAndVerifiesEveryWayInEveryWork) {
 
 TEST(BenchTransfer, AnOddNumberOfBytesLargerThanTheRingArrivesToTheLastOne) {
     TransferBench bench = small({"read", "write", "incast"});
-    bench.sizes = {1, 5 * Ring::slot_bytes * Ring::slots + 4097};
+    bench.sizes = {1, 5 * Ring::slot_bytes * Ring::slots + 4097};  // and many shared chunks
     bench.repetitions = 2;
     for (const Row& row : run(bench).rows) EXPECT_TRUE(row.verified) << row.work << ' ' << row.way;
 }
 
 TEST(BenchTransfer, AWrongByteIsNoticedInItsWayAndInNoOther) {
-    for (const char* corrupt : {"process_vm", "onecopy", "double_copy"}) {
+    for (const char* corrupt : {"process_vm", "onecopy", "double_copy", "mapped_cooperative"}) {
         TransferBench bench = small();
         bench.corrupt = corrupt;
         for (const Row& row : run(bench).rows) {
@@ -108,6 +108,58 @@ TEST(BenchTransfer, AWayThatIsRefusedIsLeftOutWithItsReason) {
     EXPECT_FALSE(outcome.refused_rows);
     EXPECT_TRUE(outcome.other_rows);
     EXPECT_TRUE(outcome.note);
+}
+
+TEST(BenchTransfer, WhereNoArenaCanBeMadeTheWaysThroughItAreLeftOut) {
+    struct Outcome {
+        bool mapped_rows;
+        bool other_rows;
+        int notes;
+    };
+    const auto outcome = test::forked([] {
+        const std::array refusals = {test::Refusal{SYS_memfd_create, EPERM}};
+        Outcome seen{};
+        if (test::refuse(refusals) != 0) return seen;
+        const Report report = run(small({"read", "reduce"}));
+        for (const Row& row : report.rows) {
+            (row.way.starts_with("mapped") ? seen.mapped_rows : seen.other_rows) = true;
+        }
+        for (const std::string& note : report.notes) {
+            seen.notes += note.find("mapped") != std::string::npos &&
+                                  note.find("is left out, refused here") != std::string::npos
+                              ? 1
+                              : 0;
+        }
+        return seen;
+    });
+    EXPECT_FALSE(outcome.mapped_rows);
+    EXPECT_TRUE(outcome.other_rows);
+    EXPECT_EQ(outcome.notes, 6);
+}
+
+Row row_of(std::string way, std::uint64_t bytes, double median_us) {
+    return {"transfer", "read", std::move(way),   2,   bytes, median_us, median_us,
+            median_us,  1.0,    std::uint64_t{3}, true};
+}
+
+TEST(BenchTransfer, MappedReadsAreHeldAgainstTheCallTheCeilingAndEachOther) {
+    std::vector<Row> rows;
+    for (const std::uint64_t bytes : {32U << 10, 64U << 10, 1U << 20, 4U << 20, 8U << 20}) {
+        rows.push_back(row_of("process_vm", bytes, 260));
+        rows.push_back(row_of("memcpy", bytes, 85));
+        rows.push_back(row_of("mapped", bytes, 100));
+        rows.push_back(row_of("mapped_cooperative", bytes, 60));
+    }
+    const std::vector<Verdict> verdicts = judge_transfer(rows);
+    ASSERT_EQ(verdicts.size(), 7U);
+    for (const Verdict& verdict : verdicts) {
+        const auto says = [&](const char* words) {
+            return verdict.name.find(words) != std::string::npos;
+        };
+        EXPECT_FALSE(says("32 KiB") || says("8 MiB")) << verdict.name;
+        EXPECT_EQ(verdict.ok, !says("over that of memcpy")) << verdict.name;
+        EXPECT_TRUE(!says("mapped_cooperative") || says("read of 1 MiB")) << verdict.name;
+    }
 }
 
 TEST(BenchTransfer, OnOneCoreEverythingStillArrives) {
