@@ -14,7 +14,7 @@ ALLOWED = {
     "attach": {"os", "plan"},
     "reduce": {"attach", "plan", "os", "hwy"},
     "arena": {"attach", "os"},
-    "c_api": {"reduce", "attach", "os"},
+    "c_api": {"reduce", "attach", "plan", "os"},
     "cli": {"reduce", "attach", "os"},
     "mpi": {"reduce", "attach", "plan", "os"},
 }
