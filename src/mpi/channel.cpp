@@ -17,11 +17,16 @@ namespace {
 using Clock = std::chrono::steady_clock;
 using std::chrono::milliseconds;
 
-/// A wait goes through three stages. Spinning costs a core but no time, and only while each rank
-/// has one. Yielding gives the core to whoever needs it and moves the MPI's messages. Sleeping
-/// comes when a peer is far behind (stopped, in a debugger, computing): it costs nothing, but the
-/// MPI's messages move only at each awakening.
+/// A wait goes through stages. Spinning costs a core but no time, and only while each rank has one;
+/// after a while it moves the MPI's messages as well. Yielding gives the core to whoever needs it.
+/// Sleeping comes when a peer is far behind (stopped, in a debugger, computing): it costs nothing,
+/// but the MPI's messages move only at each awakening.
+///
+/// Whoever yields to another job's process gives a whole turn away, some 3 ms, and an operation has
+/// a dozen waits: so not before several turns have passed, in which the peer, were it waiting for
+/// this core, had one. docs/decisions/020 has the figures.
 constexpr unsigned spins = 2000;  // some 30 us
+constexpr milliseconds spin_with_core_for_each{10};
 constexpr milliseconds yield_with_core_for_each{100};
 constexpr milliseconds yield_when_crowded{10};
 constexpr milliseconds longest_nap{10};
@@ -156,6 +161,7 @@ template <class Ready>
 std::error_code Channel::wait(const Ready& ready) noexcept {
     Seat& own = seat(rank_);
     const auto& poisoned = machine_.store.head(lease_.channel).poisoned;
+    const auto spin_for = machine_.core_for_each ? spin_with_core_for_each : milliseconds{0};
     const auto yield_for = machine_.core_for_each ? yield_with_core_for_each : yield_when_crowded;
     milliseconds nap{1};
     Clock::time_point start{};
@@ -169,9 +175,9 @@ std::error_code Channel::wait(const Ready& ready) noexcept {
         }
         if (poisoned.load(std::memory_order_relaxed) != 0) return lose(rank_);
         if (machine_.progress != nullptr) machine_.progress();
-        ::sched_yield();
         const Clock::time_point now = Clock::now();
         if (start == Clock::time_point{}) start = looked = now;
+        if (now - start >= spin_for) ::sched_yield();
         if (now - looked >= between_looks_for_the_dead) {
             looked = now;
             if (const auto error = look_for_the_dead()) return error;
