@@ -140,7 +140,8 @@ void after_fork_in_child() {
 
 Heap* heap() noexcept { return the_heap.load(std::memory_order_acquire); }
 
-void* allocate_large(std::size_t bytes, std::size_t alignment, bool zero) noexcept {
+void* allocate_large(std::size_t bytes, std::size_t alignment, bool zero,
+                     std::size_t spare_bytes) noexcept {
     if (inside != 0) {
         heard_us();
         return nullptr;
@@ -154,7 +155,7 @@ void* allocate_large(std::size_t bytes, std::size_t alignment, bool zero) noexce
         }
     }
     const Inside guard;
-    void* const block = found->allocate(bytes, alignment, zero);
+    void* const block = found->allocate(bytes, alignment, zero, spare_bytes);
     if (block == nullptr) {
         statistics.passed_on(Reason::no_headroom, bytes);
     } else if (statistics.on()) {
