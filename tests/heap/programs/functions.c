@@ -24,7 +24,9 @@ static void show(const char* what, size_t a, size_t b, void* block) {
     printf("%s %zx %zx: %s, errno %d\n", what, a, b, block != NULL ? "block" : "null", errno);
     if (block != NULL && b > 0 && b < SIZE_MAX / 2) {
         CHECK(malloc_usable_size(block) >= b);
-        if (b <= 16 << 20) memset(block, 0x5a, malloc_usable_size(block));
+        if (malloc_usable_size(block) <= 16 << 20) {
+            memset(block, 0x5a, malloc_usable_size(block));
+        }
     }
     kept = block;
     free(kept);
