@@ -10,6 +10,7 @@
 #include <new>
 #include <system_error>
 
+#include "arena/forks.hpp"
 #include "heap/next_malloc.hpp"
 #include "heap/say.hpp"
 #include "heap/settings.hpp"
@@ -128,6 +129,7 @@ void after_fork_in_child() {
         remember_standard_error();
         statistics.switch_on();
     }
+    arena::watch_forks();  // first, so that its locks are taken inside of ours
     ::pthread_atfork(before_fork, after_fork_in_parent, after_fork_in_child);
     reach.threshold_bytes.store(settings.threshold_bytes, std::memory_order_relaxed);
 }
