@@ -33,8 +33,20 @@ bool is_arena(int fd, std::size_t arena_bytes) noexcept {
     return ::fcntl(fd, F_GET_SEALS) > 0;
 }
 
+/// The same in a child by fork, whose arena is private memory (arena/forks.hpp), in part a private
+/// mapping of its parent's file: what is only dropped there would show the parent's bytes again.
+int replace(Range range) noexcept {
+    void* const at = ::mmap(reinterpret_cast<void*>(range.begin), range.end - range.begin,
+                            PROT_READ | PROT_WRITE,
+                            MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE | MAP_FIXED, -1, 0);
+    if (at == MAP_FAILED) return -1;
+    statistics.returned(range.end - range.begin);
+    return 0;
+}
+
 /// Takes the memory of whole pages of the arena away.
 int remove(Range range) noexcept {
+    if (heap()->space().fd() < 0) return replace(range);
     const int error_before = errno;
     if (real_advice(range, MADV_REMOVE) == 0) {
         statistics.returned(range.end - range.begin);

@@ -10,12 +10,18 @@
 
 namespace onecopy::heap {
 
-/// A number for each page of the arena: of a page that a block starts at, the pages of that block;
-/// of every other page 0. In private memory of its own, of which only the parts in use are there:
-/// 4 bytes a page, so 1 KiB for 1 MiB of blocks.
+/// The length of a block: of whole pages.
+struct alignas(8) BlockPages {
+    std::uint32_t pages = 0;  ///< that it has; 0: there is no block
+    std::uint32_t asked = 0;  ///< that were asked for: the rest is there to grow into
+};
+
+/// An entry for each page of the arena: of a page that a block starts at, that block's length; of
+/// every other page 0. In private memory of its own, of which only the parts in use are there: 8
+/// bytes a page, so 2 KiB for 1 MiB of blocks.
 ///
-/// Any number of threads. A block's number is written by the thread that hands the block out or
-/// takes it back, so no order between numbers matters; that two threads which free the same block
+/// Any number of threads. A block's entry is written by the thread that hands the block out or
+/// takes it back, so no order between entries matters; that two threads which free the same block
 /// cannot both have it is the exchange in take().
 class Blocks {
 public:
@@ -25,26 +31,26 @@ public:
     /// Throws std::bad_alloc.
     Blocks(std::span<const std::byte> arena, std::size_t page_bytes);
 
-    /// `block` (in the arena, at the start of a page) now has `pages`.
-    void set(const void* block, std::uint64_t pages) noexcept {
-        entry(block).store(static_cast<std::uint32_t>(pages), std::memory_order_relaxed);
+    /// `block` (in the arena, at the start of a page) now is so long.
+    void set(const void* block, BlockPages length) noexcept {
+        entry(block).store(length, std::memory_order_relaxed);
     }
 
-    /// The pages of the block that starts exactly at this address of the arena; 0 if none does.
-    [[nodiscard]] std::uint64_t pages(const void* address) const noexcept {
-        if (!at_page(address)) return 0;
+    /// The length of the block that starts exactly at this address of the arena.
+    [[nodiscard]] BlockPages at(const void* address) const noexcept {
+        if (!at_page(address)) return {};
         return entry(address).load(std::memory_order_relaxed);
     }
 
     /// The same, and from now on no block starts there.
-    std::uint64_t take(const void* address) noexcept {
-        if (!at_page(address)) return 0;
-        return entry(address).exchange(0, std::memory_order_relaxed);
+    BlockPages take(const void* address) noexcept {
+        if (!at_page(address)) return {};
+        return entry(address).exchange({}, std::memory_order_relaxed);
     }
 
 private:
-    using Entry = std::atomic<std::uint32_t>;
-    static_assert(Entry::is_always_lock_free && sizeof(Entry) == sizeof(std::uint32_t));
+    using Entry = std::atomic<BlockPages>;
+    static_assert(Entry::is_always_lock_free && sizeof(Entry) == 8);
 
     [[nodiscard]] std::size_t offset(const void* address) const noexcept {
         return static_cast<std::size_t>(static_cast<const std::byte*>(address) - start_);

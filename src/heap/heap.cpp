@@ -56,9 +56,25 @@ Heap::Heap(const ArenaOptions& options)
       blocks_(space_.range(), space_.page_bytes()),
       recent_(space_.kept_bytes() / space_.page_bytes(), recent_ms) {}
 
-void* Heap::allocate(std::size_t bytes, std::size_t alignment, bool zero) noexcept {
-    const std::uint64_t pages = std::max<std::uint64_t>(pages_of(bytes), 1);
-    if (bytes > space_.range().size()) return nullptr;
+void* Heap::allocate(std::size_t bytes, std::size_t alignment, bool zero,
+                     std::size_t spare_bytes) noexcept {
+    const std::size_t most = space_.range().size();
+    if (bytes > most) return nullptr;
+    const std::uint64_t asked = std::max<std::uint64_t>(pages_of(bytes), 1);
+    std::uint64_t pages = asked + pages_of(std::min(spare_bytes, most - bytes));
+    void* block = allocate_pages(pages, alignment, zero);
+    if (block == nullptr && pages > asked) {
+        pages = asked;
+        block = allocate_pages(pages, alignment, zero);
+    }
+    if (block != nullptr) {
+        blocks_.set(block, {static_cast<std::uint32_t>(pages), static_cast<std::uint32_t>(asked)});
+    }
+    return block;
+}
+
+void* Heap::allocate_pages(std::uint64_t pages, std::size_t alignment, bool zero) noexcept {
+    const auto bytes = static_cast<std::size_t>(pages * space_.page_bytes());
     void* block = nullptr;
     {
         const std::lock_guard guard(lock_);
@@ -71,12 +87,8 @@ void* Heap::allocate(std::size_t bytes, std::size_t alignment, bool zero) noexce
             }
         }
     }
-    if (block == nullptr) {
-        block = from_space(bytes, alignment, zero);
-    } else if (zero) {
-        std::memset(block, 0, bytes);
-    }
-    if (block != nullptr) blocks_.set(block, pages);
+    if (block == nullptr) return from_space(bytes, alignment, zero);
+    if (zero) std::memset(block, 0, bytes);
     return block;
 }
 
@@ -100,7 +112,7 @@ void Heap::to_space(FreedBlock block) noexcept {
 }
 
 std::size_t Heap::free(void* address) noexcept {
-    const std::uint64_t pages = blocks_.take(address);
+    const std::uint64_t pages = blocks_.take(address).pages;
     if (pages == 0) return 0;
     const std::uint64_t now = now_ms();
     bool kept = false;
@@ -124,11 +136,16 @@ std::size_t Heap::free(void* address) noexcept {
 }
 
 bool Heap::resize(void* block, std::size_t bytes) noexcept {
-    const std::uint64_t pages = std::max<std::uint64_t>(pages_of(bytes), 1);
-    const std::size_t old_bytes = size(block);
+    if (bytes > space_.range().size()) return false;
+    const auto asked = static_cast<std::uint32_t>(std::max<std::uint64_t>(pages_of(bytes), 1));
+    const BlockPages before = blocks_.at(block);
+    if (asked >= before.asked && asked <= before.pages) {
+        blocks_.set(block, {before.pages, asked});
+        return true;
+    }
     const Unnoticed unnoticed;
-    if (bytes > space_.range().size() || !space_.resize(block, old_bytes, bytes)) return false;
-    blocks_.set(block, pages);
+    if (!space_.resize(block, before.pages * space_.page_bytes(), bytes)) return false;
+    blocks_.set(block, {asked, asked});
     return true;
 }
 

@@ -24,12 +24,14 @@ public:
     explicit Heap(const ArenaOptions& options);
 
     /// A block of at least `bytes` at a multiple of `alignment` (a power of two), zeros if `zero`;
-    /// null where the Space says so.
-    void* allocate(std::size_t bytes, std::size_t alignment, bool zero) noexcept;
+    /// null where the Space says so. `spare_bytes`: so much more, for resize() to grow into, if
+    /// there is room; what is never touched costs no memory.
+    void* allocate(std::size_t bytes, std::size_t alignment, bool zero,
+                   std::size_t spare_bytes = 0) noexcept;
 
     /// The bytes of the block that starts there; 0 if none does. `address` is the heap's.
     [[nodiscard]] std::size_t size(const void* address) const noexcept {
-        return static_cast<std::size_t>(blocks_.pages(address) * space_.page_bytes());
+        return static_cast<std::size_t>(blocks_.at(address).pages * space_.page_bytes());
     }
 
     /// Its bytes; 0, and nothing happens, if no block starts there.
@@ -52,6 +54,7 @@ private:
     [[nodiscard]] std::uint64_t pages_of(std::size_t bytes) const noexcept {
         return bytes / space_.page_bytes() + (bytes % space_.page_bytes() != 0 ? 1 : 0);
     }
+    void* allocate_pages(std::uint64_t pages, std::size_t alignment, bool zero) noexcept;
     void* from_space(std::size_t bytes, std::size_t alignment, bool zero) noexcept;
     void to_space(FreedBlock block) noexcept;
     bool empty_recent() noexcept;

@@ -10,6 +10,7 @@
 #include <new>
 #include <system_error>
 
+#include "arena/forks.hpp"
 #include "heap/next_malloc.hpp"
 #include "heap/say.hpp"
 #include "heap/settings.hpp"
@@ -128,6 +129,7 @@ void after_fork_in_child() {
         remember_standard_error();
         statistics.switch_on();
     }
+    arena::watch_forks();  // first, so that its locks are taken inside of ours
     ::pthread_atfork(before_fork, after_fork_in_parent, after_fork_in_child);
     reach.threshold_bytes.store(settings.threshold_bytes, std::memory_order_relaxed);
 }
@@ -140,7 +142,8 @@ void after_fork_in_child() {
 
 Heap* heap() noexcept { return the_heap.load(std::memory_order_acquire); }
 
-void* allocate_large(std::size_t bytes, std::size_t alignment, bool zero) noexcept {
+void* allocate_large(std::size_t bytes, std::size_t alignment, bool zero,
+                     std::size_t spare_bytes) noexcept {
     if (inside != 0) {
         heard_us();
         return nullptr;
@@ -154,7 +157,7 @@ void* allocate_large(std::size_t bytes, std::size_t alignment, bool zero) noexce
         }
     }
     const Inside guard;
-    void* const block = found->allocate(bytes, alignment, zero);
+    void* const block = found->allocate(bytes, alignment, zero, spare_bytes);
     if (block == nullptr) {
         statistics.passed_on(Reason::no_headroom, bytes);
     } else if (statistics.on()) {

@@ -38,9 +38,10 @@ extern constinit Statistics statistics;
 /// The heap; null while there is none.
 Heap* heap() noexcept;
 
-/// A large block from the arena; null if the next malloc has to serve. Makes the heap if nobody
-/// has.
-void* allocate_large(std::size_t bytes, std::size_t alignment, bool zero) noexcept;
+/// A large block from the arena, as Heap::allocate(); null if the next malloc has to serve. Makes
+/// the heap if nobody has.
+void* allocate_large(std::size_t bytes, std::size_t alignment, bool zero,
+                     std::size_t spare_bytes = 0) noexcept;
 
 /// Frees a block that is ours. Ends the process with one line if none starts there.
 void free_ours(void* block) noexcept;

@@ -9,10 +9,6 @@
 namespace onecopy::heap {
 namespace {
 
-/// A block that had to move to grow will probably grow again: so much longer it is made, of its
-/// size. What is never touched costs no memory.
-constexpr std::size_t slack_share = 4;
-
 /// What a malloc may add to the size it was asked for.
 constexpr std::size_t most_rounding_bytes = 64;
 
@@ -25,9 +21,9 @@ void* moved_to_next(void* block, std::size_t kept_bytes, std::size_t bytes) noex
 }
 
 void* grown_elsewhere(void* block, std::size_t before, std::size_t bytes) noexcept {
-    const std::size_t slack = bytes / slack_share;
-    void* moved = bytes + slack > bytes ? allocate_large(bytes + slack, 1, false) : nullptr;
-    if (moved == nullptr) moved = allocate_large(bytes, 1, false);
+    // A block that had to move to grow will probably grow again: with as much to spare as it has,
+    // all its moves together copy it twice, however short its steps are.
+    void* const moved = allocate_large(bytes, 1, false, bytes);
     if (moved == nullptr) return moved_to_next(block, before, bytes);
     std::memcpy(moved, block, before);
     free_ours(block);
@@ -44,8 +40,6 @@ void* reallocate_ours(void* block, std::size_t bytes) noexcept {
         void* const moved = moved_to_next(block, bytes, bytes);
         if (moved != nullptr) return moved;
     }
-    // Slack that it was given to grow into stays its own.
-    if (bytes <= before && bytes > before - before / slack_share - 4096) return block;
     if (resize_ours(block, bytes)) return block;
     if (bytes <= before) return block;
     return grown_elsewhere(block, before, bytes);

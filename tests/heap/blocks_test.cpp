@@ -26,30 +26,30 @@ protected:
 
 TEST_F(BlockTable, KnowsABlockByItsFirstAddressOnly) {
     const std::size_t last = arena_.size() / page - 1;
-    blocks_.set(at(7), 3);
-    blocks_.set(at(last), 1);
-    EXPECT_EQ(blocks_.pages(at(7)), 3U);
-    EXPECT_EQ(blocks_.pages(at(last)), 1U);
+    blocks_.set(at(7), {3, 3});
+    blocks_.set(at(last), {1, 1});
+    EXPECT_EQ(blocks_.at(at(7)).pages, 3U);
+    EXPECT_EQ(blocks_.at(at(last)).pages, 1U);
     for (const std::byte* address : {at(6), at(7) + 1, at(7) + 16, at(8), at(9), at(10)}) {
-        EXPECT_EQ(blocks_.pages(address), 0U);
-        EXPECT_EQ(blocks_.take(address), 0U);
+        EXPECT_EQ(blocks_.at(address).pages, 0U);
+        EXPECT_EQ(blocks_.take(address).pages, 0U);
     }
-    EXPECT_EQ(blocks_.pages(at(7)), 3U);
+    EXPECT_EQ(blocks_.at(at(7)).pages, 3U);
 }
 
 TEST_F(BlockTable, GivesABlockAwayOnce) {
-    blocks_.set(at(0), 5);
-    EXPECT_EQ(blocks_.take(at(0)), 5U);
-    EXPECT_EQ(blocks_.take(at(0)), 0U);
-    EXPECT_EQ(blocks_.pages(at(0)), 0U);
+    blocks_.set(at(0), {5, 5});
+    EXPECT_EQ(blocks_.take(at(0)).pages, 5U);
+    EXPECT_EQ(blocks_.take(at(0)).pages, 0U);
+    EXPECT_EQ(blocks_.at(at(0)).pages, 0U);
 }
 
 TEST_F(BlockTable, OfTwoThreadsThatFreeABlockOneHasIt) {
     constexpr int rounds = 20000;
     std::vector<std::atomic<int>> taken(rounds);
-    for (std::size_t i = 0; i < rounds; ++i) blocks_.set(at(i), 2);
+    for (std::size_t i = 0; i < rounds; ++i) blocks_.set(at(i), {2, 2});
     const auto take_all = [&] {
-        for (std::size_t i = 0; i < rounds; ++i) taken[i] += blocks_.take(at(i)) != 0 ? 1 : 0;
+        for (std::size_t i = 0; i < rounds; ++i) taken[i] += blocks_.take(at(i)).pages != 0 ? 1 : 0;
     };
     std::thread other(take_all);
     take_all();

@@ -13,6 +13,7 @@ import importlib.util
 import os
 import pathlib
 import re
+import resource
 import shutil
 import signal
 import subprocess
@@ -91,7 +92,7 @@ def takes(*words, **how):
 
 def EveryFunctionAnswersAsWithoutTheHeap():
     result = same_with_and_without([PROGRAMS / "functions"])
-    assert result.from_arena() > 300, result.err
+    assert result.from_arena() > 200, result.err
 
 
 def EveryFunctionAnswersAsWithoutTheHeapFromAPageOn():
@@ -110,11 +111,15 @@ def AdviceAnswersAsWithoutTheHeap():
     same_with_and_without([PROGRAMS / "advice"])
 
 
-def AdviceIsSplitWhereTheArenaBegins():
-    result = run([PROGRAMS / "straddle"])
-    if result.status == SKIPPED:
-        raise Skipped("something stands in front of the arena")
-    assert result.status == 0, result.err
+def AdviceIsSplitWhereTheArenaEnds():
+    arena = 64 << 20  # no longer than a file may be
+    before = lambda: resource.setrlimit(resource.RLIMIT_FSIZE, (arena, arena))
+    for _ in range(5):  # addresses are random: something may stand behind the arena
+        result = run([PROGRAMS / "straddle", arena], before=before)
+        if result.status == 0:
+            return
+        assert result.status == SKIPPED, result.err
+    raise Skipped("something always stands behind the arena")
 
 
 def AWrongFreeEndsTheProgramWithALine():
@@ -138,7 +143,7 @@ def ThreadsNeverMeetInABlockFromAPageOn():
 
 
 def AChildOfAProgramWithThreadsCanAllocate():
-    passes([PROGRAMS / "threads", "fork"])
+    passes([PROGRAMS / "threads", "fork"], guard=60)
 
 
 def ACancelledThreadLeavesNothingLocked():

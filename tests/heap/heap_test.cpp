@@ -127,6 +127,21 @@ TEST(HeapBlocks, GrowAndShrinkWhereTheyStand) {
     EXPECT_EQ(heap.space().usage().handed_out, 0U);
 }
 
+TEST(HeapBlocks, GrowIntoWhatTheyHaveToSpareAndGiveItBackWhenTheyShrink) {
+    Heap heap(small());
+    void* const block = heap.allocate(mib, 1, false, mib);
+    EXPECT_EQ(heap.size(block), 2 * mib);
+    ASSERT_TRUE(heap.resize(block, mib + page));
+    EXPECT_EQ(heap.size(block), 2 * mib);
+    ASSERT_TRUE(heap.resize(block, mib + page));
+    EXPECT_EQ(heap.size(block), 2 * mib);
+    ASSERT_TRUE(heap.resize(block, mib));
+    EXPECT_EQ(heap.size(block), mib);
+    EXPECT_EQ(heap.free(block), mib);
+    // Where there is no room for more than was asked for, that is enough.
+    EXPECT_NE(heap.allocate(200 * mib, 1, false, 200 * mib), nullptr);
+}
+
 TEST(HeapBlocks, GoBackToTheSystemWhileOthersComeAndGo) {
     Heap heap(small(std::chrono::milliseconds(50)));
     std::vector<void*> blocks;

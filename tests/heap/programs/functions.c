@@ -24,7 +24,9 @@ static void show(const char* what, size_t a, size_t b, void* block) {
     printf("%s %zx %zx: %s, errno %d\n", what, a, b, block != NULL ? "block" : "null", errno);
     if (block != NULL && b > 0 && b < SIZE_MAX / 2) {
         CHECK(malloc_usable_size(block) >= b);
-        memset(block, 0x5a, malloc_usable_size(block));
+        if (malloc_usable_size(block) <= 16 << 20) {
+            memset(block, 0x5a, malloc_usable_size(block));
+        }
     }
     kept = block;
     free(kept);
@@ -48,7 +50,7 @@ static void show_realloc(size_t from, size_t to) {
     if (block != NULL) {
         for (size_t i = 0; i < from && i < to; ++i) CHECK(block[i] == 0x77);
         CHECK(malloc_usable_size(block) >= to);
-        memset(block, 0x11, malloc_usable_size(block));
+        if (to <= 16 << 20) memset(block, 0x11, malloc_usable_size(block));
         kept = block;
         free(kept);
     } else if (to != 0) { /* the old one is still there; size 0 has freed it */
@@ -69,8 +71,13 @@ int main(void) {
         show("valloc", 0, bytes, valloc(bytes));
         show("pvalloc", 0, bytes, pvalloc(bytes));
         for (int j = 0; j < size_count; ++j) {
-            show("calloc", sizes[j], bytes, calloc(sizes[j], bytes > 4096 ? bytes : bytes % 9));
-            show("reallocarray", sizes[j], bytes, reallocarray(NULL, sizes[j], bytes));
+            {
+                const size_t count = bytes > 4096 ? bytes : bytes % 9;
+                show("calloc", sizes[j], sizes[j] != 0 ? count : 0, calloc(sizes[j], count));
+            }
+            if (sizes[j] != 0) {
+                show("reallocarray", sizes[j], bytes, reallocarray(NULL, sizes[j], bytes));
+            }
             if (i != size_count - 1) show_realloc(bytes, sizes[j]);
         }
         for (int j = 0; j < alignment_count; ++j) {
