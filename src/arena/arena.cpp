@@ -76,11 +76,13 @@ Arena::Arena(ArenaOptions options)
 Arena::~Arena() = default;
 
 void* Arena::do_allocate(std::size_t bytes, std::size_t alignment) {
+    arena::settle_after_fork();
     if (std::max(bytes, alignment) < own_pages_bytes) return pools_->allocate(bytes, alignment);
     return pages_->allocate(bytes, alignment);
 }
 
 void Arena::do_deallocate(void* block, std::size_t bytes, std::size_t alignment) {
+    arena::settle_after_fork();
     if (std::max(bytes, alignment) < own_pages_bytes) {
         pools_->deallocate(block, bytes, alignment);
     } else {

@@ -60,9 +60,6 @@ thread_local bool refused = false;
 /// Whether this thread is between the handlers of a fork, which hold all locks.
 thread_local bool forking = false;
 
-/// Set in a child whose pages are still the file's.
-constinit std::atomic<bool> unsettled{false};
-
 template <class Do>
 void for_spaces(const Do& act) noexcept {
     for (Space* space = list().spaces; space != nullptr; space = space->next_in_forks()) {
@@ -172,9 +169,8 @@ bool on_an_arena_stack() noexcept {
     return found;
 }
 
-void settle_after_fork() noexcept {
-    if (!unsettled.load(std::memory_order_relaxed) || forking) return;
-    if (hold().our_parent_is_held() || other_threads_run()) return;
+void settle_now() noexcept {
+    if (forking || hold().our_parent_is_held() || other_threads_run()) return;
     const std::lock_guard guard(list().lock);
     for_spaces([](Space& space) { space.lock_for_fork(); });
     settle_all();

@@ -25,6 +25,8 @@
 // Source: pthread_atfork(3), fork(2), process_vm_writev(2), userfaultfd(2).
 #pragma once
 
+#include <atomic>
+
 namespace onecopy::arena {
 
 /// Something that must know of forks. Registered by its constructor, and no more from its
@@ -69,9 +71,17 @@ bool fork_was_refused() noexcept;
 /// parent and child would run on one stack.
 bool on_an_arena_stack() noexcept;
 
-/// In a child that still maps its parent's file: copies, so that the file can go when its owners
-/// have ended. Does nothing elsewhere, or while the parent still is held, or if other threads run.
-/// Costs a load where there is nothing to do; to be called now and then.
-void settle_after_fork() noexcept;
+/// Set in a child that still maps its parent's file, until it is settled.
+inline constinit std::atomic<bool> unsettled{false};
+
+void settle_now() noexcept;
+
+/// In such a child: copies, so that the file can go when its owners have ended. Does nothing
+/// elsewhere, or while the parent still is held, or if other threads run. To be called now and
+/// then; a load where there is nothing to do.
+inline void settle_after_fork() noexcept {
+    if (unsettled.load(std::memory_order_relaxed)) [[unlikely]]
+        settle_now();
+}
 
 }  // namespace onecopy::arena

@@ -90,17 +90,34 @@ Space::Space(const ArenaOptions& options)
       presence_(file_, reinterpret_cast<std::uintptr_t>(memory_.data()), options_.capacity_bytes),
       free_(options_.capacity_bytes / page_),
       in_use_((options_.capacity_bytes + chunk_bytes - 1) / chunk_bytes) {
+    struct stat facts {};
+    if (::fstat(file_.get(), &facts) == 0) {
+        file_device_ = facts.st_dev;
+        file_number_ = facts.st_ino;
+    }
     // In a small memory cgroup others need what we would keep.
     options_.kept_bytes = static_cast<std::size_t>(
         std::min<std::uint64_t>(options_.kept_bytes, headroom_.ask().bytes / kept_share));
     enter_forks(*this);
 }
 
-Space::~Space() { leave_forks(*this); }
+Space::~Space() {
+    leave_forks(*this);
+    if (file_ && !has_file()) (void)file_.release();  // it is another file's now
+}
+
+bool Space::has_file() const noexcept {
+    struct stat facts {};
+    return file_ && ::fstat(file_.get(), &facts) == 0 && facts.st_ino == file_number_ &&
+           facts.st_dev == file_device_;
+}
 
 std::uint64_t Space::resident_bytes() const noexcept {
     struct stat facts {};
-    if (::fstat(file_.get(), &facts) != 0) return 0;
+    if (::fstat(file_.get(), &facts) != 0 || facts.st_ino != file_number_ ||
+        facts.st_dev != file_device_) {
+        return handed_out_pages_ * page_;  // as if all were touched
+    }
     const std::uint64_t bytes = static_cast<std::uint64_t>(facts.st_blocks) * 512;
     return bytes - std::min<std::uint64_t>(bytes, header_bytes());
 }

@@ -1,6 +1,8 @@
 // The pages of an arena: one sparse file, mapped once, handed out in runs of pages.
 #pragma once
 
+#include <sys/types.h>
+
 #include <cstdint>
 #include <mutex>
 #include <optional>
@@ -95,6 +97,10 @@ private:
 
     [[nodiscard]] std::uint64_t stale_before() const noexcept;
     void give_back(Extent run) const noexcept;
+    /// Whether the descriptor still is the file's: some programs close all that they do not know,
+    /// and the next file they open gets its number.
+    [[nodiscard]] bool has_file() const noexcept;
+    [[nodiscard]] bool replace(Range range) const noexcept;
     [[nodiscard]] Range range_of(Extent run) const noexcept {
         const auto begin = reinterpret_cast<std::uintptr_t>(address_of(run.first));
         return {begin, begin + static_cast<std::uintptr_t>(run.pages * page_)};
@@ -112,6 +118,8 @@ private:
     std::size_t page_;
     ArenaOptions options_;
     os::Fd file_;
+    dev_t file_device_ = 0;
+    ino_t file_number_ = 0;
     os::Mapping memory_;
     std::optional<os::GoodMemory> good_;
     Presence presence_;
@@ -127,6 +135,7 @@ private:
 
     bool private_ = false;  // in a child: blocks are anonymous memory, or of a private mapping
     Ranges listed_;         // by the fork that is going on, or, in a child, what is of the file
+    bool by_hand_ = false;  // in this fork: the child copies at once, since the file is lost
     bool listed_all_ = true;
     WriteHold hold_;
     Space* next_in_forks_ = nullptr;

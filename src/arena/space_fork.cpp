@@ -9,7 +9,7 @@
 namespace onecopy::arena {
 namespace {
 
-/// So much memory is twice there while a child's pages are copied.
+/// So much memory is there twice while pages are copied.
 constexpr std::size_t chunk_bytes = std::size_t{2} << 20;
 
 }  // namespace
@@ -19,8 +19,15 @@ std::size_t Space::list_for_fork() noexcept {
     if (private_) return 0;
     listed_.clear();
     listed_all_ = true;
+    by_hand_ = !has_file();
     std::size_t bytes = 0;
     free_.each_taken({0, memory_.size() / page_}, [&](Extent run) {
+        if (by_hand_) {
+            const Range range = range_of(run);
+            listed_all_ = listed_.add(range) && listed_all_;
+            bytes += range.bytes();
+            return;
+        }
         const auto end = static_cast<off_t>((run.first + run.pages) * page_);
         for (auto at = static_cast<off_t>(run.first * page_); at < end;) {
             const off_t data = ::lseek(file_.get(), at, SEEK_DATA);
@@ -56,20 +63,53 @@ bool Space::become_private() noexcept {
     private_ = true;
     good_.reset();
     const Extent whole{0, memory_.size() / page_};
-    bool good = listed_all_ && map_private(whole, false);
-    free_.each_taken(whole, [&](Extent run) { good = good && map_private(run, true); });
-    for (const Range& range : listed_.all()) {
-        const auto offset =
-            static_cast<off_t>(range.begin - reinterpret_cast<std::uintptr_t>(memory_.data()));
-        good = good &&
-               ::mmap(range.data(), range.bytes(), PROT_READ | PROT_WRITE,
-                      MAP_PRIVATE | MAP_NORESERVE | MAP_FIXED, file_.get(), offset) != MAP_FAILED;
+    bool good = listed_all_;
+    if (by_hand_) {
+        // From the pages themselves; the parent waits for us.
+        std::uint64_t at = 0;
+        const auto close_up_to = [&](std::uint64_t page) {
+            good = good && (page == at || map_private({at, page - at}, false));
+        };
+        free_.each_taken(whole, [&](Extent run) {
+            close_up_to(run.first);
+            good = good && replace(range_of(run));
+            at = run.first + run.pages;
+        });
+        close_up_to(whole.pages);
+        (void)file_.release();
+        listed_.clear();
+    } else {
+        good = good && map_private(whole, false);
+        free_.each_taken(whole, [&](Extent run) { good = good && map_private(run, true); });
+        for (const Range& range : listed_.all()) {
+            const auto offset =
+                static_cast<off_t>(range.begin - reinterpret_cast<std::uintptr_t>(memory_.data()));
+            good = good && ::mmap(range.data(), range.bytes(), PROT_READ | PROT_WRITE,
+                                  MAP_PRIVATE | MAP_NORESERVE | MAP_FIXED, file_.get(),
+                                  offset) != MAP_FAILED;
+        }
     }
     file_ = os::Fd{};
     presence_.abandon();
     kept_.clear();
     credit_bytes_ = 0;
     return good;
+}
+
+bool Space::replace(Range range) const noexcept {
+    for (std::uintptr_t at = range.begin; at < range.end; at += chunk_bytes) {
+        const std::size_t bytes = std::min<std::size_t>(range.end - at, chunk_bytes);
+        auto* const place = reinterpret_cast<std::byte*>(at);
+        os::Mapping copy(bytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS);
+        if (!copy) return false;
+        std::memcpy(copy.data(), place, bytes);
+        if (::mremap(copy.data(), bytes, bytes, MREMAP_MAYMOVE | MREMAP_FIXED, place) ==
+            MAP_FAILED) {
+            return false;
+        }
+        (void)copy.release();
+    }
+    return true;
 }
 
 bool Space::settle() noexcept {
@@ -80,25 +120,7 @@ bool Space::settle() noexcept {
         const Extent pages{(listed.begin - base) / page_, listed.bytes() / page_};
         // What was freed since is no more of the file, and what was handed out again neither: to
         // copy that is needless and does no harm.
-        free_.each_taken(pages, [&](Extent run) {
-            const Range range = range_of(run);
-            for (std::uintptr_t at = range.begin; at < range.end; at += chunk_bytes) {
-                const std::size_t bytes = std::min<std::size_t>(range.end - at, chunk_bytes);
-                os::Mapping copy(bytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS);
-                auto* const place = reinterpret_cast<std::byte*>(at);
-                if (!copy) {
-                    all = false;
-                    continue;
-                }
-                std::memcpy(copy.data(), place, bytes);
-                if (::mremap(copy.data(), bytes, bytes, MREMAP_MAYMOVE | MREMAP_FIXED, place) ==
-                    MAP_FAILED) {
-                    all = false;
-                    continue;
-                }
-                (void)copy.release();
-            }
-        });
+        free_.each_taken(pages, [&](Extent run) { all = replace(range_of(run)) && all; });
     }
     if (all) listed_.clear();
     return all;

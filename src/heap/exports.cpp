@@ -10,6 +10,7 @@
 #include <cstdint>
 #include <cstring>
 
+#include "arena/forks.hpp"
 #include "heap/advice.hpp"
 #include "heap/next_malloc.hpp"
 #include "heap/process_heap.hpp"
@@ -59,11 +60,13 @@ void* reallocate(void* block, std::size_t bytes) noexcept {
 using namespace onecopy::heap;
 
 ONECOPY_EXPORT void* malloc(std::size_t bytes) noexcept {
+    onecopy::arena::settle_after_fork();
     void* const block = large_or_null(bytes, 1, false);
     return block != nullptr ? block : next().malloc(bytes);
 }
 
 ONECOPY_EXPORT void free(void* block) noexcept {
+    onecopy::arena::settle_after_fork();
     if (reach.ours(block)) {
         free_ours(block);
     } else if (!is_bootstrap(block)) {

@@ -71,10 +71,16 @@ void* bootstrap_valloc(std::size_t) { return bootstrap_malloc(SIZE_MAX); }
 
 int bootstrap_madvise(void*, std::size_t, int) { return 0; }
 
+pid_t bootstrap_fork() {
+    errno = EAGAIN;
+    return -1;
+}
+
 constexpr NextMalloc bootstrap_functions{
     bootstrap_malloc,       bootstrap_free,     bootstrap_calloc,         bootstrap_realloc,
     bootstrap_reallocarray, bootstrap_memalign, bootstrap_posix_memalign, bootstrap_memalign,
-    bootstrap_valloc,       bootstrap_valloc,   bootstrap_usable_size,    bootstrap_madvise};
+    bootstrap_valloc,       bootstrap_valloc,   bootstrap_usable_size,    bootstrap_madvise,
+    bootstrap_fork};
 
 // One thread looks up; whoever allocates meanwhile (mostly dlsym itself) gets the stand-ins.
 enum class State { untouched, looking_up, found };
@@ -116,6 +122,7 @@ const void* object_of(const void* address, const char** name) noexcept {
     find(found.pvalloc, "pvalloc");
     find(found.malloc_usable_size, "malloc_usable_size");
     find(found.madvise, "madvise");
+    find(found.fork, "fork");
     // Asked here, at the start, and not when a large block is wanted: the loader's lock is taken,
     // and a thread that loads a library holds it while it allocates.
     is_libc = object_of(reinterpret_cast<void*>(found.malloc), &file) ==

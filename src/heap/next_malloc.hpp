@@ -1,6 +1,8 @@
 // The malloc that would serve the program if we were not here.
 #pragma once
 
+#include <sys/types.h>
+
 #include <atomic>
 #include <cstddef>
 
@@ -21,6 +23,7 @@ struct NextMalloc {
     void* (*pvalloc)(std::size_t);
     std::size_t (*malloc_usable_size)(void*);
     int (*madvise)(void*, std::size_t, int);
+    pid_t (*fork)();
 };
 
 /// They, looked up at the first call, which is the first malloc of the process: before any

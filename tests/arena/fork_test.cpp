@@ -6,8 +6,10 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <atomic>
 #include <chrono>
+#include <cstdio>
 #include <cstring>
 #include <filesystem>
 #include <fstream>
@@ -22,6 +24,7 @@
 #include "onecopy/arena.hpp"
 #include "onecopy/attachment.hpp"
 #include "onecopy/handover.hpp"
+#include "os/headroom.hpp"
 #include "small_group.hpp"
 #include "support/child.hpp"
 #include "support/memory.hpp"
@@ -198,6 +201,28 @@ TEST_P(Fork, AGrandchildHasACopyOfTheChildsCopy) {
     EXPECT_TRUE(is_filled(block, 2));
 }
 
+TEST_P(Fork, AProcessThatHasClosedTheFileForksAllTheSame) {
+    const int answer = forked([&]() -> int {
+        Arena arena({.capacity_bytes = 256 * mib});
+        const std::span<std::byte> block = block_of(arena, GetParam());
+        fill(block, 1);
+        // As daemons do; and another file gets the number.
+        const int number = arena.fd();
+        ::close(number);
+        const Turns turns;
+        if (::fcntl(number, F_GETFD) < 0) return 77;
+        const pid_t child = fork_to([&] {
+            turns.wait_as_child();
+            if (::fcntl(number, F_GETFD) < 0) return 3;
+            return is_filled(block, 1) && !maps_an_arena() ? 0 : 1;
+        });
+        fill(block, 2);
+        turns.child_goes_on();
+        return status_of(child);
+    });
+    EXPECT_EQ(answer, 0);
+}
+
 TEST_P(Fork, AChildThatSettlesHoldsNothingOfTheFile) {
     Arena arena({.capacity_bytes = 256 * mib});
     const std::span<std::byte> block = block_of(arena, GetParam());
@@ -367,6 +392,51 @@ TEST(Forks, ThatExecuteAtOnceCopyNothing) {
         return is_filled(block, 1) ? 0 : 1;
     });
     EXPECT_EQ(answer, 0);
+}
+
+/// The issue's own figures: hazard B8.
+TEST(Forks, OfAFullProcessExecuteAHundredTimes) {
+    ONECOPY_NEEDS_ROOT();
+    if (sizeof(void*) < 8) GTEST_SKIP() << "4 GiB do not fit into 32 bits";
+    constexpr std::size_t full = std::size_t{4096} * mib, limit = std::size_t{6144} * mib;
+    if (os::HeadroomWatch().ask().bytes < limit + 512 * mib) GTEST_SKIP() << "too little memory";
+    for (const bool threads : {false, true}) {
+        const SmallGroup group(limit);
+        if (!group) GTEST_SKIP() << "no memory cgroup can be made here";
+        const double median_ms = forked([&]() -> double {
+            if (!group.enter()) return -1;
+            Arena arena({.capacity_bytes = full + 64 * mib});
+            const std::span<std::byte> block = block_of(arena, full);
+            for (std::size_t at = 0; at < full; at += page) block[at] = std::byte{1};
+            std::atomic<bool> stop{false};
+            std::thread other;
+            if (threads) {
+                other = std::thread([&] {
+                    while (!stop) ::usleep(1000);
+                });
+            }
+            std::vector<double> times;
+            for (int i = 0; i < (threads ? 10 : 100); ++i) {
+                const auto start = std::chrono::steady_clock::now();
+                const pid_t child = ::fork();
+                if (child == 0) {
+                    ::execl("/bin/true", "true", nullptr);
+                    ::_exit(9);
+                }
+                times.push_back(std::chrono::duration<double, std::milli>(
+                                    std::chrono::steady_clock::now() - start)
+                                    .count());
+                if (status_of(child) != 0) times.back() = 1e9;
+            }
+            stop = true;
+            if (threads) other.join();
+            std::sort(times.begin(), times.end());
+            return times.back() < 1e9 ? times[times.size() / 2] : -2;
+        });
+        EXPECT_GT(median_ms, 0);
+        std::printf("fork() with 4 GiB in the arena, %s: %.2f ms\n",
+                    threads ? "and another thread" : "one thread", median_ms);
+    }
 }
 
 TEST(Forks, WhoseCopiesDoNotFitFail) {
