@@ -11,27 +11,25 @@
 
 enum { page = 4096 };
 
-static uintptr_t end_of_arena(void) {
-    uintptr_t end = 0;
+static unsigned char* end_of_mapping(const void* address) {
     char line[512];
+    uintptr_t from = 0, to = 0;
     FILE* const maps = fopen("/proc/self/maps", "r");
+    CHECK(maps != NULL);
     while (fgets(line, sizeof line, maps) != NULL) {
-        uintptr_t from = 0, to = 0;
-        if (strstr(line, "onecopy-arena") == NULL) continue;
         CHECK(sscanf(line, "%" SCNxPTR "-%" SCNxPTR, &from, &to) == 2);
-        end = to;
+        if ((uintptr_t)address >= from && (uintptr_t)address < to) break;
     }
     fclose(maps);
-    return end;
+    return (unsigned char*)to;
 }
 
-int main(int count, char** arguments) {
-    CHECK(count == 2);
-    const size_t whole = strtoull(arguments[1], NULL, 10); /* the arena's */
-    unsigned char* const block = malloc(whole);
-    CHECK(block != NULL);
-    unsigned char* const end = block + whole;
-    CHECK((uintptr_t)end == end_of_arena());
+int main(void) {
+    unsigned char* const first = malloc(1 << 20);
+    CHECK(first != NULL);
+    unsigned char* const end = end_of_mapping(first);
+    unsigned char* const rest = malloc((size_t)(end - first) - (1 << 20));
+    CHECK(rest == first + (1 << 20));
     unsigned char* const after = mmap(end, 4 * page, PROT_READ | PROT_WRITE,
                                       MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED_NOREPLACE, -1, 0);
     if (after == MAP_FAILED) return 77;
