@@ -15,7 +15,7 @@ ALLOWED = {
     "reduce": {"attach", "plan", "os", "hwy"},
     "arena": {"attach", "os"},
     "heap": {"arena", "os"},
-    "c_api": {"reduce", "attach", "os"},
+    "c_api": {"reduce", "attach", "plan", "os"},
     "cli": {"reduce", "attach", "os"},
     "mpi": {"reduce", "attach", "plan", "os"},
 }

@@ -11,7 +11,6 @@
 #include <cstdint>
 #include <memory>
 #include <memory_resource>
-#include <mutex>
 #include <new>
 #include <span>
 
@@ -52,6 +51,9 @@ struct ArenaUsage {
 /// moment: other processes go on taking. Blocks below 32 KiB come from pools, larger ones are pages
 /// of their own. Fresh and recycled memory is not zeroed.
 ///
+/// A child by fork() gets its own copy of it all, as of private memory, which costs time only if it
+/// does not soon execute another program (docs/arena.md); it cannot hand it to peers (fd() is -1).
+///
 /// Any number of threads may allocate, free and ask at once. Must outlive its blocks; the memory
 /// stays with the peers that have mapped it.
 /// Source: memfd_create(2); std::pmr::memory_resource.
@@ -88,13 +90,11 @@ private:
         return this == &other;
     }
 
-    std::pmr::memory_resource& pools();
-
     class Pages;
+    class Pools;
     std::unique_ptr<arena::Space> space_;
     std::unique_ptr<Pages> pages_;
-    std::once_flag pools_made_;
-    std::unique_ptr<std::pmr::synchronized_pool_resource> pools_;
+    std::unique_ptr<Pools> pools_;
 };
 
 /// A standard allocator over an arena, for containers that are not pmr's. Throws as Arena does.

@@ -77,7 +77,8 @@ class Attachment {
 public:
     /// `fd` is the arena's file, as received; taken over. `base` is where the arena begins in its
     /// owner (Arena::range()). Throws std::system_error: EINVAL, it is no sealed memfd (whoever
-    /// made it could shrink it, which would be a SIGBUS here), or `base` cannot be an arena's.
+    /// made it could shrink it, which would be a SIGBUS here), no arena, or not one that begins at
+    /// `base`.
     Attachment(const Windows& windows, int fd, std::uint64_t base);
     ~Attachment();
     Attachment(Attachment&&) noexcept;
@@ -100,7 +101,10 @@ public:
     [[nodiscard]] std::uint64_t address_of(const View& view) const noexcept;
 
     /// From now on read(), write() and reduce() of `process` copy straight from and to its arena,
-    /// and go the other ways for the rest of its memory. Once for each handle.
+    /// and go the other ways for the rest of its memory. Once for each handle. Throws
+    /// std::system_error: ESRCH, the process does not run the program that made this arena (it has
+    /// ended or become another one since). Which of two processes that came from each other by fork
+    /// is meant, the caller must know.
     void serve(const Process& process) const;
 
 private:

@@ -1,8 +1,11 @@
 #include "onecopy/arena.hpp"
 
 #include <algorithm>
+#include <mutex>
 #include <new>
+#include <optional>
 
+#include "arena/forks.hpp"
 #include "arena/space.hpp"
 
 namespace onecopy {
@@ -34,30 +37,52 @@ private:
     arena::Space& space_;
 };
 
+/// Small blocks. A lock of our own around the pools, not pools with a lock of theirs, because a
+/// child forked while another thread held that could never take it.
+class Arena::Pools final : private arena::ForkAware {
+public:
+    explicit Pools(std::pmr::memory_resource& pages) noexcept : pages_(pages) {}
+
+    void* allocate(std::size_t bytes, std::size_t alignment) {
+        const std::lock_guard guard(lock_);
+        // Made when the first block is asked for: pools keep their own books in the arena.
+        if (!pools_) {
+            pools_.emplace(std::pmr::pool_options{.max_blocks_per_chunk = 0,
+                                                  .largest_required_pool_block = own_pages_bytes},
+                           &pages_);
+        }
+        return pools_->allocate(bytes, alignment);
+    }
+    void deallocate(void* block, std::size_t bytes, std::size_t alignment) {
+        const std::lock_guard guard(lock_);
+        pools_->deallocate(block, bytes, alignment);
+    }
+
+private:
+    void before_fork() noexcept override { lock_.lock(); }
+    void after_fork() noexcept override { lock_.unlock(); }
+    void in_child() noexcept override { lock_.unlock(); }
+
+    std::mutex lock_;
+    std::pmr::memory_resource& pages_;
+    std::optional<std::pmr::unsynchronized_pool_resource> pools_;
+};
+
 Arena::Arena(ArenaOptions options)
-    : space_(std::make_unique<arena::Space>(options)), pages_(std::make_unique<Pages>(*space_)) {}
+    : space_(std::make_unique<arena::Space>(options)),
+      pages_(std::make_unique<Pages>(*space_)),
+      pools_(std::make_unique<Pools>(*pages_)) {}
 
 Arena::~Arena() = default;
 
-/// Made when the first small block is asked for: the pools keep their own books in the arena.
-std::pmr::memory_resource& Arena::pools() {
-    std::call_once(pools_made_, [this] {
-        pools_ = std::make_unique<std::pmr::synchronized_pool_resource>(
-            std::pmr::pool_options{.max_blocks_per_chunk = 0,
-                                   .largest_required_pool_block = own_pages_bytes},
-            pages_.get());
-    });
-    return *pools_;
-}
-
 void* Arena::do_allocate(std::size_t bytes, std::size_t alignment) {
-    if (std::max(bytes, alignment) < own_pages_bytes) return pools().allocate(bytes, alignment);
+    if (std::max(bytes, alignment) < own_pages_bytes) return pools_->allocate(bytes, alignment);
     return pages_->allocate(bytes, alignment);
 }
 
 void Arena::do_deallocate(void* block, std::size_t bytes, std::size_t alignment) {
     if (std::max(bytes, alignment) < own_pages_bytes) {
-        pools().deallocate(block, bytes, alignment);
+        pools_->deallocate(block, bytes, alignment);
     } else {
         pages_->deallocate(block, bytes, alignment);
     }

@@ -61,7 +61,13 @@ std::uint64_t Attachment::address_of(const View& view) const noexcept {
 }
 
 void Attachment::serve(const Process& process) const {
-    if (!process.empty()) process.target().serve_by(arena_);
+    if (process.empty()) return;
+    const attach::ImageCookie& cookie = process.target().cookie();
+    if (cookie.known() && !cookie.matches(arena_->program())) {
+        throw std::system_error(ESRCH, std::system_category(),
+                                "onecopy: serve a process from an arena: it is another program's");
+    }
+    process.target().serve_by(arena_);
 }
 
 }  // namespace onecopy

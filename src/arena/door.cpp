@@ -15,6 +15,7 @@
 #include <system_error>
 #include <vector>
 
+#include "arena/forks.hpp"
 #include "onecopy/handover.hpp"
 #include "os/fd.hpp"
 #include "os/unix_socket.hpp"
@@ -75,7 +76,7 @@ JobSecret make_job_secret() {
     return secret;
 }
 
-struct ArenaDoor::State {
+struct ArenaDoor::State final : private arena::ForkAware {
     using Clock = std::chrono::steady_clock;
     /// Somebody who is connected and has not said who he is.
     struct Caller {
@@ -93,8 +94,14 @@ struct ArenaDoor::State {
     std::vector<Caller> callers;
     bool remove_file = false;
 
-    ~State() {
+    ~State() override {
         if (remove_file) ::unlink(name.c_str());
+    }
+    /// The door stays the parent's.
+    void in_child() noexcept override {
+        remove_file = false;
+        for (Caller& caller : callers) caller.socket = os::Fd{};
+        for (os::Fd* each : {&arena, &listener, &events}) *each = os::Fd{};
     }
     void watch(const os::Fd& socket) const noexcept {
         epoll_event event{};

@@ -1,6 +1,7 @@
 // Which pages of an arena are free.
 #pragma once
 
+#include <algorithm>
 #include <cstdint>
 #include <map>
 #include <optional>
@@ -33,6 +34,20 @@ public:
 
     /// Makes a taken run free again.
     void give(Extent returned);
+
+    /// Calls `act(Extent)` for each taken run within `whole`, from low to high. Does not allocate.
+    template <class Act>
+    void each_taken(Extent whole, const Act& act) const {
+        const std::uint64_t end = whole.first + whole.pages;
+        std::uint64_t at = whole.first;
+        auto next = by_place_.upper_bound(at);
+        if (next != by_place_.begin()) --next;
+        for (; at < end && next != by_place_.end() && next->first < end; ++next) {
+            if (next->first > at) act(Extent{at, next->first - at});
+            at = std::max(at, next->first + next->second);
+        }
+        if (at < end) act(Extent{at, end - at});
+    }
 
     [[nodiscard]] std::uint64_t free_pages() const noexcept { return free_pages_; }
     [[nodiscard]] std::size_t runs() const noexcept { return by_place_.size(); }
@@ -67,6 +82,12 @@ public:
     std::optional<Extent> take_stale(std::uint64_t since, std::uint64_t most);
 
     [[nodiscard]] std::uint64_t pages() const noexcept { return pages_; }
+
+    void clear() noexcept {
+        by_place_.clear();
+        by_age_.clear();
+        pages_ = 0;
+    }
 
 private:
     struct Kept {

@@ -2,27 +2,35 @@
 
 #include <algorithm>
 #include <cerrno>
-#include <system_error>
+#include <utility>
 
 #include "os/sealed_memfd.hpp"
 
 namespace onecopy::arena {
+namespace {
+
+/// Bytes before the header.
+std::size_t capacity_of(const os::Fd& file) {
+    const std::size_t bytes = os::size_of_sealed_memfd(file);
+    return bytes > header_bytes() ? bytes - header_bytes() : 0;
+}
+
+}  // namespace
 
 PeerArena::PeerArena(std::shared_ptr<WindowCache> cache, os::Fd file, std::uint64_t base)
     : cache_(std::move(cache)),
       file_(std::move(file)),
       base_(base),
-      capacity_(os::size_of_sealed_memfd(file_)),
-      number_(cache_->enter()) {
-    constexpr std::uint64_t smallest_page = 4096;
-    if (base == 0 || base % smallest_page != 0 || base + capacity_ < base) {
-        cache_->leave(number_);
-        throw std::system_error(EINVAL, std::system_category(),
-                                "onecopy: attach to an arena: that is no arena's address");
-    }
-}
+      capacity_(capacity_of(file_)),
+      presence_(file_, base, capacity_),
+      number_(cache_->enter()) {}
 
 PeerArena::~PeerArena() { cache_->leave(number_); }
+
+void PeerArena::in_child() noexcept {
+    file_ = os::Fd{};
+    presence_.abandon();
+}
 
 std::shared_ptr<Window> PeerArena::window_at(std::uint64_t address) const noexcept {
     return cache_->get(number_, (address - base_) / cache_->window_bytes(), file_, capacity_);

@@ -4,14 +4,17 @@
 #include <cstdint>
 #include <memory>
 
+#include "arena/forks.hpp"
+#include "arena/presence.hpp"
 #include "arena/window_cache.hpp"
 #include "attach/peer_memory.hpp"
 #include "os/fd.hpp"
 
 namespace onecopy::arena {
 
-/// Immutable once made; any number of threads.
-class PeerArena final : public attach::PeerMemory {
+/// Immutable once made, but in a forked child, where nothing of it can be reached; any number of
+/// threads.
+class PeerArena final : public attach::PeerMemory, private ForkAware {
 public:
     /// Throws std::system_error, see Attachment.
     PeerArena(std::shared_ptr<WindowCache> cache, os::Fd file, std::uint64_t base);
@@ -37,11 +40,23 @@ public:
 
     [[nodiscard]] Reach reach(std::uint64_t address, std::uint64_t bytes) noexcept override;
 
+    [[nodiscard]] bool owner_is_here() const noexcept override {
+        return file_ && presence_.owner_is_here();
+    }
+
+    /// The AT_RANDOM bytes of the owner's program.
+    [[nodiscard]] const std::array<std::byte, 16>& program() const noexcept {
+        return presence_.program();
+    }
+
 private:
+    void in_child() noexcept override;
+
     std::shared_ptr<WindowCache> cache_;
     os::Fd file_;
     std::uint64_t base_;
     std::size_t capacity_;
+    PeerPresence presence_;
     std::uint64_t number_;
 };
 

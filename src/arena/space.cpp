@@ -12,6 +12,7 @@
 #include <limits>
 #include <system_error>
 
+#include "arena/forks.hpp"
 #include "os/sealed_memfd.hpp"
 
 namespace onecopy::arena {
@@ -54,13 +55,14 @@ std::size_t limit_of(decltype(RLIMIT_AS) resource) noexcept {
 std::size_t usual_capacity() noexcept {
     const auto memory = static_cast<std::size_t>(::sysconf(_SC_PHYS_PAGES)) * page_size();
     const std::size_t room = std::numeric_limits<std::size_t>::max() / 16;  // 256 MiB of 4 GiB
-    return std::min({memory, room, limit_of(RLIMIT_AS) / 4, limit_of(RLIMIT_FSIZE)});
+    return std::min(
+        {memory, room, limit_of(RLIMIT_AS) / 4, limit_of(RLIMIT_FSIZE) - header_bytes()});
 }
 
 ArenaOptions complete(ArenaOptions options) {
     const std::size_t page = page_size();
     if (options.capacity_bytes == 0) options.capacity_bytes = usual_capacity();
-    if (options.capacity_bytes > SIZE_MAX - page) {
+    if (options.capacity_bytes > SIZE_MAX - 2 * page) {
         throw std::system_error(ENOMEM, std::system_category(), "onecopy: an arena of that size");
     }
     options.capacity_bytes = std::max((options.capacity_bytes + page - 1) / page * page, page);
@@ -82,19 +84,25 @@ os::Mapping map(const os::Fd& file, std::size_t bytes) {
 Space::Space(const ArenaOptions& options)
     : page_(page_size()),
       options_(complete(options)),
-      file_(os::make_sealed_memfd("onecopy-arena", options_.capacity_bytes)),
+      file_(os::make_sealed_memfd("onecopy-arena", options_.capacity_bytes + header_bytes())),
       memory_(map(file_, options_.capacity_bytes)),
+      good_(std::in_place, memory_.bytes()),
+      presence_(file_, reinterpret_cast<std::uintptr_t>(memory_.data()), options_.capacity_bytes),
       free_(options_.capacity_bytes / page_),
       in_use_((options_.capacity_bytes + chunk_bytes - 1) / chunk_bytes) {
     // In a small memory cgroup others need what we would keep.
     options_.kept_bytes = static_cast<std::size_t>(
         std::min<std::uint64_t>(options_.kept_bytes, headroom_.ask().bytes / kept_share));
+    enter_forks(*this);
 }
+
+Space::~Space() { leave_forks(*this); }
 
 std::uint64_t Space::resident_bytes() const noexcept {
     struct stat facts {};
     if (::fstat(file_.get(), &facts) != 0) return 0;
-    return static_cast<std::uint64_t>(facts.st_blocks) * 512;
+    const std::uint64_t bytes = static_cast<std::uint64_t>(facts.st_blocks) * 512;
+    return bytes - std::min<std::uint64_t>(bytes, header_bytes());
 }
 
 bool Space::affordable(std::uint64_t fresh_bytes) {
@@ -105,7 +113,7 @@ bool Space::affordable(std::uint64_t fresh_bytes) {
     }
     const auto look = [&] {
         // Blocks that were handed out and not touched yet will be.
-        const std::uint64_t promised = (handed_out_pages_ + kept_.pages()) * page_;
+        const std::uint64_t promised = private_ ? 0 : (handed_out_pages_ + kept_.pages()) * page_;
         const std::uint64_t resident = resident_bytes();
         const std::uint64_t owed = promised > resident ? promised - resident : 0;
         const std::uint64_t left = headroom_.ask().bytes;
@@ -144,6 +152,10 @@ void* Space::allocate(std::size_t bytes, std::size_t alignment, bool zero) noexc
             give_back(run);  // the kept part of it is known to nobody any more
             return nullptr;
         }
+        if (private_ && !map_private(run, true)) {
+            free_.give(run);
+            return nullptr;
+        }
         hand_out(run);
         guard.unlock();
         for (const Extent& part : dirty) {
@@ -169,6 +181,7 @@ std::optional<std::uint64_t> Space::take(std::uint64_t pages, std::uint64_t step
 }
 
 void Space::hand_out(Extent run) {
+    presence_.renew();
     handed_out_pages_ += run.pages;
     count_for_dumps(run, true);
 }
@@ -185,7 +198,11 @@ void Space::take_back(Extent run) noexcept {
     count_for_dumps(run, false);
     try {
         free_.give(run);
-        kept_.keep(run, now_ms());
+        if (private_) {
+            (void)map_private(run, false);
+        } else {
+            kept_.keep(run, now_ms());
+        }
     } catch (const std::bad_alloc&) {
         // No memory for the bookkeeping: its pages are lost to the arena, their memory is not.
         give_back(run);
@@ -212,6 +229,10 @@ bool Space::resize(void* block, std::size_t old_bytes, std::size_t new_bytes) no
             give_back(more);
             return false;
         }
+        if (private_ && !map_private(more, true)) {
+            free_.give(more);
+            return false;
+        }
         hand_out(more);
         return true;
     } catch (const std::bad_alloc&) {
@@ -227,6 +248,10 @@ std::uint64_t Space::stale_before() const noexcept {
 }
 
 void Space::give_back(Extent run) const noexcept {
+    if (private_) {
+        (void)map_private(run, false);
+        return;
+    }
     // By libc's madvise, as a program would: whoever watches memory for a network card sees it.
     ::madvise(address_of(run.first), run.pages * page_, MADV_REMOVE);
 }
@@ -244,6 +269,7 @@ std::uint64_t Space::return_stale(std::uint64_t since, std::uint64_t most_pages)
 }
 
 void Space::count_for_dumps(Extent run, bool more) noexcept {
+    if (private_) return;  // private memory is dumped as all is
     const std::uint64_t chunk_pages = chunk_bytes / page_;
     const std::uint64_t end = run.first + run.pages;
     for (std::uint64_t page = run.first; page < end;) {

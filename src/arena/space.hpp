@@ -7,21 +7,28 @@
 #include <vector>
 
 #include "arena/extents.hpp"
+#include "arena/presence.hpp"
+#include "arena/ranges.hpp"
+#include "arena/write_hold.hpp"
 #include "onecopy/arena.hpp"
 #include "os/fd.hpp"
 #include "os/headroom.hpp"
 #include "os/mapping.hpp"
+#include "os/own_memory.hpp"
 
 namespace onecopy::arena {
 
-/// Hands out runs of whole pages. Three kinds of page are free: never used or given back (no
-/// memory), and kept (memory, contents of old).
+/// Hands out runs of whole pages, across forks too: a child has a private copy. Three kinds of page
+/// are free: never used or given back (no memory), and kept (memory, contents of old).
 ///
 /// All members may be called by several threads; one lock, held for the bookkeeping, for a question
 /// to the kernel about limits, and while memory is given back.
 class Space {
 public:
     explicit Space(const ArenaOptions& options);
+    ~Space();
+    Space(const Space&) = delete;
+    Space& operator=(const Space&) = delete;
 
     /// A run of at least `bytes`, at a multiple of `alignment`; null if there is no room, or not
     /// enough memory as far as can be known. `zero`: whether it must read as zeros.
@@ -45,6 +52,31 @@ public:
     [[nodiscard]] int fd() const noexcept { return file_.get(); }
     [[nodiscard]] std::size_t page_bytes() const noexcept { return page_; }
 
+    // For forks (arena/forks.hpp, space_fork.cpp), which hold the lock all the while:
+
+    void lock_for_fork() noexcept { lock_.lock(); }
+    void unlock_after_fork() noexcept { lock_.unlock(); }
+
+    /// Lists what has been handed out and holds memory, and returns its bytes. Does not allocate
+    /// from anybody.
+    std::size_t list_for_fork() noexcept;
+    [[nodiscard]] std::span<const Range> listed_for_fork() const noexcept { return listed_.all(); }
+
+    /// Makes other threads wait that write to what is listed; false if they cannot be made to.
+    bool hold_writes() noexcept;
+    void release_writes() noexcept { hold_.disarm(); }
+
+    /// In the child: from now on this is private memory. What is listed still comes from the
+    /// parent's file, see settle(). False if the kernel refuses; the child cannot go on then.
+    bool become_private() noexcept;
+
+    /// Copies what still comes from the file, so that the file is used no more. No other thread
+    /// may run. False if there is no memory for it; then it still comes from the file.
+    bool settle() noexcept;
+
+    [[nodiscard]] Space* next_in_forks() const noexcept { return next_in_forks_; }
+    void set_next_in_forks(Space* next) noexcept { next_in_forks_ = next; }
+
     /// Of freed blocks, at the most: as asked for, or less where little memory was left.
     [[nodiscard]] std::size_t kept_bytes() const noexcept { return options_.kept_bytes; }
 
@@ -63,6 +95,11 @@ private:
 
     [[nodiscard]] std::uint64_t stale_before() const noexcept;
     void give_back(Extent run) const noexcept;
+    [[nodiscard]] Range range_of(Extent run) const noexcept {
+        const auto begin = reinterpret_cast<std::uintptr_t>(address_of(run.first));
+        return {begin, begin + static_cast<std::uintptr_t>(run.pages * page_)};
+    }
+    [[nodiscard]] bool map_private(Extent run, bool usable) const noexcept;
 
     // Under the lock:
     bool affordable(std::uint64_t fresh_bytes);
@@ -76,6 +113,8 @@ private:
     ArenaOptions options_;
     os::Fd file_;
     os::Mapping memory_;
+    std::optional<os::GoodMemory> good_;
+    Presence presence_;
 
     mutable std::mutex lock_;
     Extents free_;
@@ -85,6 +124,12 @@ private:
     std::uint64_t credit_bytes_ = 0;  // of fresh memory, until the limits are looked at again
     std::uint64_t credit_until_ms_ = 0;
     std::vector<std::uint32_t> in_use_;  // pages handed out, for each chunk of the core dump
+
+    bool private_ = false;  // in a child: blocks are anonymous memory, or of a private mapping
+    Ranges listed_;         // by the fork that is going on, or, in a child, what is of the file
+    bool listed_all_ = true;
+    WriteHold hold_;
+    Space* next_in_forks_ = nullptr;
 };
 
 }  // namespace onecopy::arena

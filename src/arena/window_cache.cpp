@@ -23,6 +23,13 @@ WindowCache::WindowCache(WindowLimits limits) : limits_(limits) {
     limits_.windows = std::max<std::size_t>(limits_.windows, 1);
 }
 
+void WindowCache::in_child() noexcept {
+    for (auto& [key, entry] : windows_) entry.window->abandon();
+    windows_.clear();
+    by_use_.clear();
+    lock_.unlock();
+}
+
 std::size_t WindowCache::mapped() const noexcept {
     const std::lock_guard guard(lock_);
     return windows_.size();

@@ -8,6 +8,7 @@
 #include <mutex>
 #include <utility>
 
+#include "arena/forks.hpp"
 #include "onecopy/attachment.hpp"
 #include "os/fd.hpp"
 #include "os/mapping.hpp"
@@ -25,13 +26,17 @@ public:
     [[nodiscard]] std::uint64_t arena() const noexcept { return arena_; }
     [[nodiscard]] std::uint64_t index() const noexcept { return index_; }
 
+    /// In a forked child, which has nothing mapped there.
+    void abandon() noexcept { (void)memory_.release(); }
+
 private:
     os::Mapping memory_;
     std::uint64_t arena_, index_;
 };
 
 /// All members may be called by several threads: one lock, held while a window is mapped.
-class WindowCache {
+/// A forked child has none of them: they are not inherited.
+class WindowCache final : private ForkAware {
 public:
     explicit WindowCache(WindowLimits limits);
 
@@ -49,6 +54,10 @@ public:
                                 std::size_t bytes) noexcept;
 
 private:
+    void before_fork() noexcept override { lock_.lock(); }
+    void after_fork() noexcept override { lock_.unlock(); }
+    void in_child() noexcept override;
+
     using Key = std::pair<std::uint64_t, std::uint64_t>;
     struct Entry {
         std::shared_ptr<Window> window;

@@ -39,9 +39,14 @@ public:
     [[nodiscard]] virtual int admit(const Target& target, Direction direction,
                                     int refusal) const noexcept = 0;
 
-    /// Whether bytes move though the target has become another program: then the memory image is
-    /// looked at after every call.
-    [[nodiscard]] virtual bool outlives_the_image() const noexcept { return false; }
+    /// What is known, behind a move(), of whose memory it met: by an engine of the kernel's, that
+    /// it was the target's if that has not ended, unless the call waited or ended short. Memory
+    /// that is mapped here outlives its process: then either a word in it proves that its owner is
+    /// there still (`certain`), or the memory image must be looked at (`none`).
+    enum class Proof { none, by_the_call, certain };
+    [[nodiscard]] virtual Proof proof(const Target& /*target*/) const noexcept {
+        return Proof::by_the_call;
+    }
 
     /// Moves one batch. Exact: `bytes` were moved, those beyond were not (but see ESRCH).
     [[nodiscard]] virtual Step move(const Target& target, Direction direction,

@@ -55,14 +55,11 @@ void ImageCookie::learn(int pid) noexcept {
     if (address != 0 && read_bytes(pid, address, bytes_) == 0) address_ = address;
 }
 
-void ImageCookie::confirm(int mem) noexcept {
+bool ImageCookie::shown_by(int mem) const noexcept {
+    if (!known()) return false;
     Bytes seen{};
-    const auto at = static_cast<off_t>(address_);
-    if (known() &&
-        (::pread(mem, seen.data(), seen.size(), at) != static_cast<ssize_t>(seen.size()) ||
-         seen != bytes_)) {
-        address_ = 0;
-    }
+    const ssize_t got = ::pread(mem, seen.data(), seen.size(), static_cast<off_t>(address_));
+    return got == static_cast<ssize_t>(seen.size()) && seen == bytes_;
 }
 
 ImageCookie::Answer ImageCookie::ask(int pid) const noexcept {

@@ -20,9 +20,13 @@ public:
     /// Learns it from the process that `pid` means at this moment; known() afterwards if it could.
     void learn(int pid) noexcept;
 
-    /// Forgets it, unless /proc/PID/mem (descriptor `mem`) shows the same: both then mean one
-    /// image.
-    void confirm(int mem) noexcept;
+    /// Whether /proc/PID/mem (descriptor `mem`) shows the same: both then mean one image. False if
+    /// none is known.
+    [[nodiscard]] bool shown_by(int mem) const noexcept;
+    /// Forgets it unless `mem` shows it.
+    void confirm(int mem) noexcept {
+        if (!shown_by(mem)) address_ = 0;
+    }
 
     [[nodiscard]] bool known() const noexcept { return address_ != 0; }
     [[nodiscard]] std::uint64_t address() const noexcept { return address_; }

@@ -4,6 +4,7 @@
 // our side would be a signal. On the target's side there is nothing to be refused: the mapping is
 // ours, whatever protections the target gave its own.
 #include <algorithm>
+#include <atomic>
 #include <cerrno>
 #include <cstring>
 
@@ -22,11 +23,16 @@ public:
         return {batch_runs, batch_runs, batch_bytes};
     }
 
-    [[nodiscard]] bool outlives_the_image() const noexcept override { return true; }
+    [[nodiscard]] Proof proof(const Target& target) const noexcept override {
+        // The word is looked at once the bytes are here.
+        std::atomic_thread_fence(std::memory_order_acquire);
+        return target.peer_memory()->owner_is_here() ? Proof::certain : Proof::none;
+    }
 
     [[nodiscard]] int admit(const Target& target, Direction direction,
                             int /*refusal*/) const noexcept override {
         if (target.peer_memory() == nullptr) return EOPNOTSUPP;
+        if (target.peer_memory()->owner_is_here()) return 0;
         // The memory outlives its process: nothing may be written there for nobody.
         if (direction == Direction::write && target.image() == Target::Image::gone) return ESRCH;
         return target.ended() ? ESRCH : 0;

@@ -24,6 +24,10 @@ public:
         std::shared_ptr<const void> hold;
     };
     [[nodiscard]] virtual Reach reach(std::uint64_t address, std::uint64_t bytes) noexcept = 0;
+
+    /// Whether its owner certainly still runs the program whose memory this is. For nothing; what
+    /// is uncertain must be found out in another way.
+    [[nodiscard]] virtual bool owner_is_here() const noexcept = 0;
 };
 
 }  // namespace onecopy::attach

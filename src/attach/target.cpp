@@ -223,10 +223,7 @@ Target::Image Target::image() const noexcept {
 
 bool Target::bound_image_has_cookie() const noexcept {
     const int fd = mem_.load(std::memory_order_acquire);
-    if (fd < 0) return true;  // hardly a program unmaps the end of its own stack
-    ImageCookie seen = cookie_;
-    seen.confirm(fd);
-    return seen.known();
+    return fd < 0 || cookie_.shown_by(fd);  // hardly a program unmaps the end of its own stack
 }
 
 Target::Image Target::image_by_mem() const noexcept {
@@ -249,13 +246,9 @@ int Target::mem() const noexcept {
     if (fd != -1) return fd;
     os::Fd opened = open_mem();
     // The right has come later than the handle; the image may be another by now.
-    if (opened && cookie_.known()) {
-        ImageCookie seen = cookie_;
-        seen.confirm(opened.get());
-        if (!seen.known()) {
-            errno = ESRCH;
-            return -1;
-        }
+    if (opened && cookie_.known() && !cookie_.shown_by(opened.get())) {
+        errno = ESRCH;
+        return -1;
     }
     return keep(mem_, std::move(opened));
 }

@@ -33,24 +33,27 @@ int drive(const Engine& engine, const Target& target, Direction direction, Walk&
     plan::Limits limits = engine.limits();
     std::uint64_t proven = done;  // what is known to have come from or gone to the same image
     std::uint64_t proof = os::ticks();
-    const bool watch = target.options().watch_image || engine.outlives_the_image();
+    const bool watch = target.options().watch_image;
     while (!walk.done()) {
         walk.fill(batch, limits);
         const std::uint64_t start = os::ticks();
         const Step step = engine.move(target, direction, batch);
         if (step.bytes > 0) {
             const std::uint64_t now = os::ticks();
-            const bool doubtful = watch || step.bytes < batch.bytes ||
+            const Engine::Proof known = engine.proof(target);
+            const bool certain = known == Engine::Proof::certain;
+            const bool doubtful = watch || known == Engine::Proof::none ||
+                                  step.bytes < batch.bytes ||
                                   may_have_waited(now - start, step.bytes) ||
                                   now - proof > unproven_ticks;
-            if (!target.still_there(doubtful)) {
+            if (!certain && !target.still_there(doubtful)) {
                 done = proven;
                 return ESRCH;
             }
             done += step.bytes;
             walk.advance(step.bytes, batch.bytes);
             if (limits.bytes < smallest_page) limits.bytes = smallest_page;
-            if (doubtful) {
+            if (certain || doubtful) {
                 proven = done;
                 proof = os::ticks();
             }

@@ -49,9 +49,6 @@ inline Segment to_segment(const iovec& v) noexcept {
     return {static_cast<std::byte*>(v.iov_base), v.iov_len};
 }
 inline ConstSegment to_const_segment(const iovec& v) noexcept { return to_segment(v); }
-inline RemoteSegment to_remote(const iovec& v) noexcept {
-    return {reinterpret_cast<std::uintptr_t>(v.iov_base), v.iov_len};
-}
 inline RemoteSegment to_remote(const onecopy_remote& r) noexcept { return {r.address, r.bytes}; }
 
 }  // namespace onecopy::c_api

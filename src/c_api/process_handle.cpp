@@ -29,8 +29,6 @@ bool sound(const onecopy_process* process, const iovec* local, std::size_t local
            (remote != nullptr || remotes == 0);
 }
 
-RemoteSegment remote_of(const onecopy_remote& remote) noexcept { return to_remote(remote); }
-
 }  // namespace
 
 extern "C" {
@@ -76,7 +74,7 @@ int onecopy_process_readv(const onecopy_process* process, const iovec* local, si
     const Flags parsed = parse_flags(flags);
     if (!parsed.valid || !sound(process, local, local_count, remote, remote_count)) return EINVAL;
     const List<Segment> near(local, local_count, to_segment);
-    const List<RemoteSegment> far(remote, remote_count, remote_of);
+    const List<RemoteSegment> far(remote, remote_count, to_remote);
     if (!near.ok() || !far.ok()) return ENOMEM;
     if (parsed.copy) return report(read(process->process, far.get(), near.get()), bytes);
     return report(reduce(process->process, near.get(), far.get(), parsed.op, parsed.type,
@@ -91,7 +89,7 @@ int onecopy_process_writev(const onecopy_process* process, const iovec* local, s
     const Flags parsed = parse_flags(flags);
     if (!parsed.valid || !sound(process, local, local_count, remote, remote_count)) return EINVAL;
     const List<ConstSegment> near(local, local_count, to_const_segment);
-    const List<RemoteSegment> far(remote, remote_count, remote_of);
+    const List<RemoteSegment> far(remote, remote_count, to_remote);
     if (!near.ok() || !far.ok()) return ENOMEM;
     if (parsed.copy) return report(write(process->process, near.get(), far.get()), bytes);
     return report(reduce_into(process->process, near.get(), far.get(), parsed.op, parsed.type,

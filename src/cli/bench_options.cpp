@@ -3,10 +3,10 @@
 #include <fmt/format.h>
 
 #include <algorithm>
-#include <charconv>
 #include <cmath>
 
 #include "cli/errors.hpp"
+#include "os/byte_count.hpp"
 
 namespace onecopy::cli {
 namespace {
@@ -20,26 +20,6 @@ void for_each_piece(std::string_view text, Visit&& visit) {
         if (comma == std::string_view::npos) return;
         text.remove_prefix(comma + 1);
     }
-}
-
-/// 0 if it is no size or too large for any machine.
-std::uint64_t parse_size(std::string_view piece) {
-    std::uint64_t number = 0;
-    const auto [end, error] = std::from_chars(piece.data(), piece.data() + piece.size(), number);
-    if (error != std::errc{}) return 0;
-    std::string_view unit = piece.substr(static_cast<std::size_t>(end - piece.data()));
-    int shift = 0;
-    if (!unit.empty()) {
-        const std::size_t power = std::string_view("KMG").find(unit.front());
-        if (power != std::string_view::npos) {
-            shift = static_cast<int>(power + 1) * 10;
-            unit.remove_prefix(1);
-            if (unit.starts_with('i')) unit.remove_prefix(1);
-        }
-        if (unit == "B") unit = {};
-        if (!unit.empty()) return 0;
-    }
-    return number > (std::uint64_t{1} << 50) >> shift ? 0 : number << shift;
 }
 
 }  // namespace
@@ -60,7 +40,7 @@ std::vector<std::uint64_t> parse_sizes(std::string_view asked, std::string_view 
                                        std::uint64_t max_bytes) {
     std::vector<std::uint64_t> sizes;
     for_each_piece(text, [&](std::string_view piece) {
-        const std::uint64_t bytes = parse_size(piece);
+        const std::uint64_t bytes = os::byte_count(piece).value_or(0);
         if (bytes == 0 || bytes > max_bytes) {
             throw WrongInput(
                 fmt::format("{}: --sizes {}: '{}' is no size between 1 and {}; write "

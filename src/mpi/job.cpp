@@ -10,11 +10,11 @@
 #include <utility>
 
 #include "mpi/build_id.hpp"
-#include "mpi/byte_count.hpp"
 #include "mpi/communicators.hpp"
 #include "mpi/descriptors.hpp"
 #include "mpi/devices.hpp"
 #include "mpi/real.hpp"
+#include "os/byte_count.hpp"
 
 namespace onecopy::mpi {
 
@@ -42,7 +42,7 @@ void read_threshold(Job& job) {
     constexpr const char* name = "ONECOPY_MPI_THRESHOLD";
     const char* text = std::getenv(name);
     if (text == nullptr || *text == '\0') return;
-    if (const auto bytes = byte_count(text)) {
+    if (const auto bytes = os::byte_count(text)) {
         job.threshold_bytes = job.crowded_threshold_bytes = *bytes;
         return;
     }

@@ -3,6 +3,7 @@
 #include <fcntl.h>
 
 #include <algorithm>
+#include <array>
 #include <atomic>
 #include <cerrno>
 #include <cstdint>
@@ -36,9 +37,74 @@ int own_maps() noexcept {
     return static_cast<int>(static_cast<std::uint32_t>(known)) - 1;
 }
 
+/// The declared runs. Written by the threads that make and destroy a GoodMemory, one at a time for
+/// each place; read by all. `version` is odd while a place is being written: a reader that sees it
+/// odd, or changed afterwards, takes the place for empty. The bounds are atomics because they are
+/// read while they are written; the acquire fence orders their loads before the second look.
+struct Declared {
+    std::atomic<std::uint32_t> version{0};
+    std::atomic<std::uintptr_t> begin{0}, end{0};
+};
+constexpr std::size_t places = 32;
+constinit std::array<Declared, places> declared;
+/// Places ever used, so that who declared one is asked about one.
+constinit std::atomic<std::size_t> used_places{0};
+constexpr std::size_t nowhere = places;
+
+void write_place(Declared& place, std::uintptr_t begin, std::uintptr_t end) noexcept {
+    // Even to odd was done by who claimed it.
+    place.begin.store(begin, std::memory_order_release);
+    place.end.store(end, std::memory_order_release);
+    place.version.fetch_add(1, std::memory_order_release);
+}
+
+bool claim(Declared& place, bool empty) noexcept {
+    std::uint32_t version = place.version.load(std::memory_order_acquire);
+    if (version % 2 != 0 || (place.end.load(std::memory_order_acquire) == 0) != empty) return false;
+    return place.version.compare_exchange_strong(version, version + 1, std::memory_order_acq_rel);
+}
+
 }  // namespace
 
+GoodMemory::GoodMemory(std::span<const std::byte> memory) noexcept : place_(nowhere) {
+    const auto begin = reinterpret_cast<std::uintptr_t>(memory.data());
+    for (std::size_t i = 0; i < places && !memory.empty(); ++i) {
+        if (!claim(declared[i], true)) continue;
+        write_place(declared[i], begin, begin + memory.size());
+        std::size_t used = used_places.load(std::memory_order_relaxed);
+        while (used < i + 1 &&
+               !used_places.compare_exchange_weak(used, i + 1, std::memory_order_acq_rel)) {
+        }
+        place_ = i;
+        return;
+    }
+}
+
+GoodMemory::~GoodMemory() {
+    if (place_ == nowhere) return;
+    claim(declared[place_], false);  // it is ours: nobody else can be writing
+    write_place(declared[place_], 0, 0);
+}
+
+bool GoodMemory::covers(const void* address, std::size_t bytes) noexcept {
+    const auto start = reinterpret_cast<std::uintptr_t>(address);
+    const std::size_t used = used_places.load(std::memory_order_acquire);
+    for (std::size_t i = 0; i < used; ++i) {
+        const Declared& place = declared[i];
+        const std::uint32_t version = place.version.load(std::memory_order_acquire);
+        const std::uintptr_t begin = place.begin.load(std::memory_order_acquire);
+        const std::uintptr_t end = place.end.load(std::memory_order_acquire);
+        if (start < begin || start >= end || bytes > end - start) continue;
+        std::atomic_thread_fence(std::memory_order_acquire);
+        if (version % 2 == 0 && place.version.load(std::memory_order_relaxed) == version) {
+            return true;
+        }
+    }
+    return false;
+}
+
 std::size_t accessible(const void* address, std::size_t bytes, Touch how) noexcept {
+    if (GoodMemory::covers(address, bytes)) return bytes;
     const auto start = reinterpret_cast<std::uintptr_t>(address);
     const auto end = start + std::min<std::uintptr_t>(bytes, UINTPTR_MAX - start);
     const int maps = own_maps();

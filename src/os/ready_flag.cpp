@@ -15,7 +15,7 @@ bool ReadyFlag::still_quiet() const noexcept {
     const ThreadRing* const ring = armed_.load(std::memory_order_acquire);
     if (ring == nullptr || !ring->is_ours()) return false;
     ring_->collect();
-    return !ring->rung(slot_);
+    return !ring->pending() && !ring->rung(slot_);
 }
 
 ReadyFlag::~ReadyFlag() {

@@ -33,8 +33,8 @@ public:
         return ring != nullptr && ring->is_ours() && !ring->pending() && !ring->rung(slot_);
     }
 
-    /// Takes in what the thread's ring has to tell, of this flag and others; true if this one was
-    /// not among them, and the calling thread is its own.
+    /// Takes in what the thread's ring has to tell, of this flag and others; true if that was all,
+    /// this one was not among them, and the calling thread is its own.
     bool still_quiet() const noexcept;
 
 private:

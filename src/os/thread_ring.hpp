@@ -45,7 +45,7 @@ public:
                State::waiting;
     }
 
-    /// Takes in what happened.
+    /// Takes in all that happened before; pending() afterwards if the kernel would not tell.
     void collect() noexcept;
 
     /// The slot is not needed any more. Any thread: another one's word is taken at the next arm().
@@ -70,6 +70,7 @@ private:
     bool open() noexcept;
     bool submit(const Submission& request) noexcept;
     int enter(unsigned submissions, unsigned flags) const noexcept;
+    void take() noexcept;
     void remove(int slot) noexcept;
 
     /// The thread's number, given to no other thread. (An address would not do: a later thread's

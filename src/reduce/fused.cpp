@@ -10,6 +10,7 @@
 
 #include "attach/read_at_once.hpp"
 #include "reduce/combiner.hpp"
+#include "reduce/mapped.hpp"
 #include "reduce/tile.hpp"
 
 namespace onecopy {
@@ -68,7 +69,8 @@ void spread(const Combiner& combine, plan::Cursor<Segment>& local, const std::by
     }
 }
 
-/// Fetches and combines `total` bytes by tiles of `chunk` bytes, a whole number of elements.
+/// Fetches and combines `total` bytes by tiles of `chunk` bytes, a whole number of elements; what
+/// is mapped here needs no tile.
 Transfer through(const Process& from, std::span<const Segment> local,
                  std::span<const RemoteSegment> remote, const Combiner& combine,
                  std::uint64_t total, std::byte* tile, std::size_t chunk) noexcept {
@@ -76,8 +78,16 @@ Transfer through(const Process& from, std::span<const Segment> local,
     plan::Cursor source(remote.data(), remote.size());
     Runs runs;
     Transfer result;
+    const bool mapped = from.target().peer_memory() != nullptr;
     while (result.bytes < total) {
-        runs.take(source, std::min<std::uint64_t>(chunk, total - result.bytes));
+        std::size_t bytes = chunk;
+        if (mapped) {
+            result.bytes += reduction::combine_mapped(from, to, source, combine,
+                                                      reduction::Into::local, total - result.bytes);
+            if (result.bytes == total) break;
+            bytes = reduction::left_to_the_tile(from, source.run(), combine.element_bytes(), chunk);
+        }
+        runs.take(source, std::min<std::uint64_t>(bytes, total - result.bytes));
         const Segment fetched(tile, runs.bytes);
         const Transfer got = read(from, runs.span(), std::span(&fetched, 1));
         const auto whole =

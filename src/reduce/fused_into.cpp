@@ -11,6 +11,7 @@
 #include <cstring>
 
 #include "reduce/combiner.hpp"
+#include "reduce/mapped.hpp"
 #include "reduce/tile.hpp"
 
 namespace onecopy {
@@ -63,6 +64,7 @@ Transfer update(const Process& to, std::span<const ConstSegment> local,
         whole ? reduction::measure(local, remote, combine.element_bytes(), whole) : 0;
     if (!whole) return failed(EINVAL);
     if (total == 0) return {};
+    if (to.empty()) return failed(ESRCH);
 
     const std::size_t element = combine.element_bytes();
     const auto chunk = static_cast<std::size_t>(std::min<std::uint64_t>(
@@ -76,8 +78,16 @@ Transfer update(const Process& to, std::span<const ConstSegment> local,
     plan::Cursor target(remote.data(), remote.size());
     Runs runs;
     Transfer result;
+    const bool mapped = to.target().peer_memory() != nullptr;
     while (result.bytes < total) {
-        runs.take(target, std::min<std::uint64_t>(chunk, total - result.bytes));
+        std::size_t bytes = chunk;
+        if (mapped) {
+            result.bytes += reduction::combine_mapped(
+                to, from, target, combine, reduction::Into::remote, total - result.bytes);
+            if (result.bytes == total) break;
+            bytes = reduction::left_to_the_tile(to, target.run(), element, chunk);
+        }
+        runs.take(target, std::min<std::uint64_t>(bytes, total - result.bytes));
         const Segment tile(fetched, runs.bytes);
         const Transfer got = read(to, runs.span(), std::span(&tile, 1));
         const auto good = static_cast<std::size_t>(got.bytes - got.bytes % element);

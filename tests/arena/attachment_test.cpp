@@ -19,6 +19,7 @@
 #include "onecopy/transfer.hpp"
 #include "os/fd.hpp"
 #include "os/sealed_memfd.hpp"
+#include "owner.hpp"
 #include "support/child.hpp"
 #include "support/memory.hpp"
 
@@ -26,68 +27,6 @@ namespace onecopy::test {
 namespace {
 
 constexpr std::size_t mib = 1 << 20;
-constexpr long pidfd_open_number = 434, pidfd_getfd_number = 438;
-
-/// A child that has an arena, and what its parent needs to attach to it.
-class Owner {
-public:
-    explicit Owner(std::size_t capacity) {
-        base_ = static_cast<std::uint64_t>(child_.run(
-            [](const Words& words) -> std::int64_t {
-                arena_here() = new Arena({.capacity_bytes = size_in(words, 0)});
-                return static_cast<std::int64_t>(
-                    reinterpret_cast<std::uintptr_t>(arena_here()->range().data()));
-            },
-            capacity));
-        const auto fd = static_cast<int>(
-            child_.run([](const Words&) -> std::int64_t { return arena_here()->fd(); }));
-        const os::Fd pidfd(static_cast<int>(::syscall(pidfd_open_number, child_.pid(), 0U)));
-        file_ = os::Fd(static_cast<int>(::syscall(pidfd_getfd_number, pidfd.get(), fd, 0U)));
-    }
-
-    /// A block of the arena there, filled with the pattern.
-    std::uint64_t block(std::size_t bytes, unsigned seed) {
-        return static_cast<std::uint64_t>(child_.run(
-            [](const Words& words) -> std::int64_t {
-                auto* const at =
-                    static_cast<std::byte*>(arena_here()->allocate(size_in(words, 0), 64));
-                fill({at, size_in(words, 0)}, static_cast<unsigned>(words[1]));
-                return static_cast<std::int64_t>(reinterpret_cast<std::uintptr_t>(at));
-            },
-            bytes, seed));
-    }
-    /// Where the bytes there first differ from the pattern.
-    std::size_t difference(std::uint64_t address, std::size_t bytes, unsigned seed) {
-        return static_cast<std::size_t>(child_.run(
-            [](const Words& words) -> std::int64_t {
-                return static_cast<std::int64_t>(
-                    first_difference(bytes_in(words, 0), static_cast<unsigned>(words[2])));
-            },
-            address, bytes, seed));
-    }
-
-    /// False where the kernel does not hand descriptors over.
-    [[nodiscard]] bool usable() const { return static_cast<bool>(file_); }
-    [[nodiscard]] int fd() const { return ::dup(file_.get()); }
-    [[nodiscard]] std::uint64_t base() const { return base_; }
-    [[nodiscard]] Child& child() { return child_; }
-    [[nodiscard]] std::size_t resident() const {
-        struct stat facts {};
-        EXPECT_EQ(::fstat(file_.get(), &facts), 0);
-        return static_cast<std::size_t>(facts.st_blocks) * 512;
-    }
-
-private:
-    static Arena*& arena_here() {
-        static Arena* arena = nullptr;
-        return arena;
-    }
-
-    Child child_;
-    os::Fd file_;
-    std::uint64_t base_ = 0;
-};
-
 #define ONECOPY_OWNER(name, capacity) \
     Owner name(capacity);             \
     if (!(name).usable()) GTEST_SKIP() << "no pidfd_getfd here"
@@ -147,11 +86,17 @@ TEST(Attachment, ToWhatIsNoArenaIsRefused) {
                  std::system_error);
     EXPECT_THROW(Attachment(windows, ::dup(0), 1 << 20), std::system_error);
     EXPECT_THROW(Attachment(windows, -1, 1 << 20), std::system_error);
-    const auto good = [] { return os::make_sealed_memfd("good", 4096).release(); };
-    EXPECT_THROW(Attachment(windows, good(), 0), std::system_error);
-    EXPECT_THROW(Attachment(windows, good(), 12345), std::system_error);
-    EXPECT_THROW(Attachment(windows, good(), UINT64_MAX - 4095), std::system_error);
-    const Attachment fine(windows, good(), 1 << 20);
+    // Sealed, and still no arena.
+    EXPECT_THROW(Attachment(windows, os::make_sealed_memfd("small", 4096).release(), 1 << 20),
+                 std::system_error);
+    EXPECT_THROW(Attachment(windows, os::make_sealed_memfd("zeros", 65536).release(), 1 << 20),
+                 std::system_error);
+    // An arena that stands somewhere else in its owner.
+    const Arena arena({.capacity_bytes = mib});
+    const auto base = reinterpret_cast<std::uintptr_t>(arena.range().data());
+    const Attachment fine(windows, ::dup(arena.fd()), base);
+    EXPECT_THROW(Attachment(windows, ::dup(arena.fd()), base + 4096), std::system_error);
+    EXPECT_THROW(Attachment(windows, ::dup(arena.fd()), 0), std::system_error);
     EXPECT_THROW(Windows({.window_bytes = 3 * mib, .windows = 1}), std::system_error);
 }
 

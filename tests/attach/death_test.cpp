@@ -85,38 +85,51 @@ std::int64_t wait_for_a_reader_and_die(const Words& words) {
     return 0;
 }
 
-/// One round: a page that nobody serves, in a target that dies of waiting.
-Transfer read_from_the_dying(const Way& way, Direction direction, const Process& process,
-                             Child& child, const Memory& far, const Memory& near, unsigned delay,
-                             const Memory& flag) {
-    flag.data()[0] = std::byte{0};
-    child.start(wait_for_a_reader_and_die, far.address(page), 2 * page, delay, flag.address());
-    const bool ready = eventually([&] { return flag.data()[0] != std::byte{0}; });
-    if (!ready || flag.data()[0] != std::byte{1}) throw std::runtime_error("no userfaultfd");
-    const Segment local = near.span(0, 2 * page);
-    const RemoteSegment remote{far.address(), 2 * page};
-    return transfer(way, direction, process, std::span(&local, 1), std::span(&remote, 1));
-}
+/// Three pages of which a target dies while it is read: the first is there, and for the others,
+/// which nobody serves, the kernel invents zeros when it has died.
+struct DyingPages {
+    Memory far{3 * page};
+    Memory near{3 * page};
+    Memory flag{page, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1};
+
+    DyingPages() { fill(far.span(0, page), 5); }
+
+    /// One round: moves all of it to or from `child`, which dies `delay` us after the move has
+    /// begun to wait.
+    Transfer move(const Way& way, Direction direction, const Process& process, Child& child,
+                  unsigned delay) const {
+        fill(near.span(), 6);
+        flag.data()[0] = std::byte{0};
+        child.start(wait_for_a_reader_and_die, far.address(page), 2 * page, delay, flag.address());
+        const bool ready = eventually([&] { return flag.data()[0] != std::byte{0}; });
+        if (!ready || flag.data()[0] != std::byte{1}) throw std::runtime_error("no userfaultfd");
+        const Segment local = near.span(0, 2 * page);
+        const RemoteSegment remote{far.address(), 2 * page};
+        return transfer(way, direction, process, std::span(&local, 1), std::span(&remote, 1));
+    }
+
+    /// What must have come of it: nothing that the target did not have.
+    void expect_nothing_invented(const Transfer& got, bool reading) const {
+        ASSERT_EQ(got.error.value(), ESRCH) << got.bytes << " bytes";
+        ASSERT_LE(got.bytes, page);
+        if (reading) {
+            ASSERT_EQ(first_difference(near.span(0, got.bytes), 5), got.bytes);
+        }
+    }
+};
 
 TEST_P(EngineContract, ZerosThatTheKernelInventsForADyingTargetAreNeverASuccess) {
     ONECOPY_NEEDS_ROOT();
     if (differs(Difference::never_waits_for_a_page)) return;  // nothing is ever invented for it
-    const Memory far(3 * page);
-    const Memory near(3 * page);
-    const Memory flag(page, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1);
-    fill(far.span(0, page), 5);
+    const DyingPages pages;
     for (int round = 0; round < rounds(60); ++round) {
+        SCOPED_TRACE(round);
         Child child;
         const Process process = open(child);
-        fill(near.span(), 6);
         const unsigned delay = round % 4 == 0 ? 0 : static_cast<unsigned>(round * 7 % 200);
-        const Transfer got =
-            read_from_the_dying(way(), direction(), process, child, far, near, delay, flag);
-        ASSERT_EQ(got.error.value(), ESRCH) << "round " << round << ", " << got.bytes << " bytes";
-        ASSERT_LE(got.bytes, page);
-        if (reading()) {
-            ASSERT_EQ(first_difference(near.span(0, got.bytes), 5), got.bytes);
-        }
+        pages.expect_nothing_invented(pages.move(way(), direction(), process, child, delay),
+                                      reading());
+        if (HasFatalFailure()) return;
     }
 }
 
@@ -128,21 +141,19 @@ TEST_P(EngineContract, ZerosAreNeverASuccessWhileSomebodyElseReadsInTheTarget) {
     const Memory much(large);
     fill(much.span(), 7);
     const Memory room(large);
-    const Memory far(3 * page);
-    const Memory near(3 * page);
-    const Memory flag(page, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1);
-    fill(far.span(0, page), 5);
+    const DyingPages pages;
     for (int round = 0; round < rounds(12); ++round) {
+        SCOPED_TRACE(round);
         Child child;
         const Process process = open(child);
         std::jthread other([&] {
             while (read(process, much.address(), room.span()).bytes == large) {
             }
         });
-        const Transfer got = read_from_the_dying(way(), direction(), process, child, far, near,
-                                                 static_cast<unsigned>(round * 997 % 20000), flag);
-        ASSERT_EQ(got.error.value(), ESRCH) << "round " << round << ", " << got.bytes << " bytes";
-        ASSERT_LE(got.bytes, page);
+        const auto delay = static_cast<unsigned>(round * 997 % 20000);
+        pages.expect_nothing_invented(pages.move(way(), direction(), process, child, delay),
+                                      reading());
+        if (HasFatalFailure()) return;
     }
 }
 
@@ -152,18 +163,14 @@ TEST(DyingTarget, InventsNothingForAReaderThatMayNotOpenMem) {
     // there is no descriptor that would tell that the memory is gone.
     Identity tracer = user(1001);
     tracer.permitted = tracer.effective = std::uint64_t{1} << 19;  // CAP_SYS_PTRACE
-    const Memory far(3 * page);
-    const Memory near(3 * page);
-    const Memory flag(page, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1);
-    fill(far.span(0, page), 5);
+    const DyingPages pages;
     for (int round = 0; round < rounds(40); ++round) {
         Child child;
         const auto error = forked([&] {
             if (become(tracer) != 0) return -1;
             const Process process(child.pid());
-            const Transfer got =
-                read_from_the_dying(ways()[2], Direction::read, process, child, far, near,
-                                    static_cast<unsigned>(round % 2 * round * 5), flag);
+            const Transfer got = pages.move(ways()[2], Direction::read, process, child,
+                                            static_cast<unsigned>(round % 2 * round * 5));
             return got.bytes > page ? -2 : got.error.value();
         });
         ASSERT_EQ(error, ESRCH) << "round " << round;

@@ -49,11 +49,16 @@ bool runs_sleep(int pid) {
     return got > 0 && std::string(name.data()).rfind("sleep", 0) == 0;
 }
 
+/// Makes `child` another program; returns once it is.
+void replace(Child& child) {
+    child.start(become_another_program);
+    ASSERT_TRUE(eventually([&] { return runs_sleep(child.pid()); }));
+}
+
 class Exec : public EngineContract {
 protected:
     void replace(Child& child) {
-        child.start(become_another_program);
-        ASSERT_TRUE(eventually([&] { return runs_sleep(child.pid()); }));
+        test::replace(child);
         foreign_ = some_writable_address(child.pid());
         ASSERT_NE(foreign_, 0U);
     }
@@ -134,22 +139,18 @@ TEST(ExecWithARelative, IsNoticedThoughTheRelativeKeepsTheOldImage) {
     // bound to it go on as if nothing had happened. The cookie tells.
     const Memory far({Page::writable}, 5);
     Child child;
-    const auto relative = static_cast<int>(
-        child.run([](const Words&) -> std::int64_t { return clone_with_memory(SIGCHLD); }));
-    ASSERT_GT(relative, 0);
+    const Relative relative(child);
     const Process process(child.pid());
     EXPECT_EQ(write(process, far.span(0, 8), far.address()).bytes, 8U);
-    child.start(become_another_program);
-    ASSERT_TRUE(eventually([&] { return runs_sleep(child.pid()); }));
+    replace(child);
     EXPECT_EQ(write(process, far.span(0, 8), some_writable_address(child.pid())).bytes, 0U);
     EXPECT_TRUE(process.alive());
     EXPECT_FALSE(process.same_image());
     EXPECT_EQ(write(process, far.span(100, 8), far.address()).error.value(), ESRCH);
     std::array<std::byte, 8> bytes{};
-    EXPECT_EQ(read(Process(relative), far.address(), bytes).bytes, 8U);
+    EXPECT_EQ(read(Process(relative.pid()), far.address(), bytes).bytes, 8U);
     EXPECT_EQ(first_difference(bytes, 5, 0), 8U);
     EXPECT_NE(read(process, far.address(), bytes).bytes, 8U);
-    ::kill(relative, SIGKILL);
 }
 
 TEST_P(Exec, IsNoticedWhileSomebodyReadsInTheOldImage) {

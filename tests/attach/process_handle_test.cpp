@@ -121,11 +121,9 @@ TEST(ProcessHandle, ARelativeThatSharesMemoryIsNotTheTarget) {
     // though the memory lives on in the other.
     const Memory far({Page::writable}, 5);
     Child child;
-    const auto relative = static_cast<int>(
-        child.run([](const Words&) -> std::int64_t { return clone_with_memory(SIGCHLD); }));
-    ASSERT_GT(relative, 0);
+    const Relative relative(child);
     const Process target(child.pid());
-    const Process other(relative);
+    const Process other(relative.pid());
     std::array<std::byte, 8> bytes{};
     EXPECT_EQ(write(target, far.span(100, 8), far.address()).bytes, 8U);
     EXPECT_EQ(read(other, far.address(), bytes).bytes, 8U);
@@ -138,7 +136,6 @@ TEST(ProcessHandle, ARelativeThatSharesMemoryIsNotTheTarget) {
     EXPECT_TRUE(other.alive());
     EXPECT_EQ(read(other, far.address(), bytes).bytes, 8U);
     EXPECT_EQ(first_difference(bytes, 5, 100), 8U);
-    ::kill(relative, SIGKILL);
 }
 
 TEST(PidNamespace, AProcessSeesItsNeighboursByTheirNumbersThere) {

@@ -238,15 +238,21 @@ TEST(BarePidMemory, IsTouchedOnlyWhereBytesArrive) {
 }
 
 TEST_F(BarePidReduce, GoesThroughListsOfManyPieces) {
-    // More runs than one piece holds, cut differently on the two sides.
+    // More runs than one piece holds, apart from each other and cut differently on the two sides:
+    // three doubles of each four here, five of each six there.
     std::vector<iovec> local, remote;
-    std::size_t doubles = count() - count() % 15;
-    for (std::size_t i = 0; i < doubles; i += 3) local.push_back({near() + i, 24});
-    for (std::size_t i = 0; i < doubles; i += 5) remote.push_back({far() + i, 40});
+    const std::size_t doubles = count() / 20 * 15;
+    const auto here = [](std::size_t i) { return i / 3 * 4 + i % 3; };
+    const auto there = [](std::size_t i) { return i / 5 * 6 + i % 5; };
+    for (std::size_t i = 0; i < doubles; i += 3) local.push_back({near() + here(i), 24});
+    for (std::size_t i = 0; i < doubles; i += 5) remote.push_back({far() + there(i), 40});
     EXPECT_EQ(onecopy_readv(pid(), local.data(), local.size(), remote.data(), remote.size(),
                             sum_of_doubles),
               static_cast<ssize_t>(doubles * sizeof(double)));
-    for (std::size_t i = 0; i < doubles; ++i) ASSERT_EQ(near()[i], 1000.5 + 2.0 * double(i)) << i;
+    for (std::size_t i = 0; i < doubles; ++i) {
+        ASSERT_EQ(near()[here(i)], 1000.5 + double(here(i)) + double(there(i))) << i;
+    }
+    for (std::size_t i = 3; i < count(); i += 4) ASSERT_EQ(near()[i], 0.5 + double(i)) << i;
 }
 
 }  // namespace

@@ -26,6 +26,7 @@ namespace onecopy {
 namespace {
 
 using cli::Way;
+using test::as_user;
 using test::Child;
 using test::forked;
 using test::Identity;
@@ -123,15 +124,6 @@ TEST(Doctor, AChildNamespacesRootIsToldThatTheOutsideIsAnotherUserNamespace) {
     if (answer.became != 0) GTEST_SKIP() << "no user namespaces here";
     EXPECT_TRUE(answer.refused);
     EXPECT_EQ(answer.guard, cli::Guard::user_namespace);
-}
-
-/// A tool that is started by an ordinary user.
-test::ToolSetup as_user(unsigned id) {
-    test::ToolSetup setup;
-    setup.before_exec = [id] {
-        if (test::become(user(id)) != 0) ::_exit(126);
-    };
-    return setup;
 }
 
 TEST(DoctorCommand, WithoutATargetItMovesBytesEveryWayThatWorksHere) {

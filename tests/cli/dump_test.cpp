@@ -27,23 +27,26 @@
 namespace onecopy {
 namespace {
 
+using test::after;
 using test::Child;
 using test::CoreReader;
 using test::Memory;
+using test::number;
 using test::Page;
 using test::page;
 using test::run_onecopy;
 using test::ScratchDirectory;
+using test::text_of;
 using test::ToolRun;
 using test::ToolSetup;
 
-std::string number(const Child& child) { return std::to_string(child.pid()); }
-
-std::string text_of(std::span<const std::byte> bytes) {
-    return {reinterpret_cast<const char*>(bytes.data()), bytes.size()};
-}
-
 bool exists(const std::string& path) { return ::access(path.c_str(), F_OK) == 0; }
+
+/// Neither the core file nor what it is called before it is whole.
+void expect_no_file(const ScratchDirectory& scratch) {
+    EXPECT_FALSE(exists(scratch / "core"));
+    EXPECT_FALSE(exists(scratch / "core.partial"));
+}
 
 ToolRun dump(const Child& child, const std::string& file, const ToolSetup& setup = {},
              bool all = false) {
@@ -168,10 +171,7 @@ TEST(DumpCommand, SharedMemoryThatMayNotBeLookedAtIsLeftOutAndNamedUnlessAll) {
     });
     ASSERT_GT(address, 0);
     const ScratchDirectory scratch;
-    ToolSetup setup;
-    setup.before_exec = [] {
-        if (test::become(test::user()) != 0) ::_exit(126);
-    };
+    const ToolSetup setup = test::as_user();
     const ToolRun run = dump(child, scratch / "core", setup);
     ASSERT_EQ(run.status, 0) << run.err;
     EXPECT_NE(run.out.find("has not touched"), run.out.npos) << run.out;
@@ -303,8 +303,7 @@ TEST(DumpCommand, InterruptedItSaysSoAndLeavesNoFile) {
     const ToolRun run = dump(stuck.child, scratch / "core", setup, true);
     EXPECT_EQ(run.status, 1);
     EXPECT_NE(run.err.find("interrupted after"), run.err.npos) << run.err;
-    EXPECT_FALSE(exists(scratch / "core"));
-    EXPECT_FALSE(exists(scratch / "core.partial"));
+    expect_no_file(scratch);
 }
 
 TEST(DumpCommand, ATargetThatEndsInTheMiddleLeavesNoFile) {
@@ -319,8 +318,7 @@ TEST(DumpCommand, ATargetThatEndsInTheMiddleLeavesNoFile) {
     const ToolRun run = dump(stuck.child, scratch / "core", setup, true);
     EXPECT_EQ(run.status, 1);
     EXPECT_NE(run.err.find("ended"), run.err.npos) << run.err;
-    EXPECT_FALSE(exists(scratch / "core"));
-    EXPECT_FALSE(exists(scratch / "core.partial"));
+    expect_no_file(scratch);
 }
 
 TEST(DumpCommand, AFullDiskIsAnErrorAndLeavesNoFile) {
@@ -329,14 +327,13 @@ TEST(DumpCommand, AFullDiskIsAnErrorAndLeavesNoFile) {
     std::filesystem::create_directory(scratch / "small");
     const std::string small = scratch / "small";
     const Child child;
-    ToolSetup setup;
-    setup.before_exec = [&] {
+    const ToolSetup setup = after([&] {
         if (::unshare(CLONE_NEWNS) != 0 ||
             ::mount(nullptr, "/", nullptr, MS_REC | MS_PRIVATE, nullptr) != 0 ||
             ::mount("small", small.c_str(), "tmpfs", 0, "size=64k") != 0) {
             ::_exit(126);
         }
-    };
+    });
     const ToolRun run = dump(child, small + "/core", setup);
     if (run.status == 126) GTEST_SKIP() << "no mount namespaces here";
     EXPECT_EQ(run.status, 1);
@@ -347,11 +344,10 @@ TEST(DumpCommand, AFullDiskIsAnErrorAndLeavesNoFile) {
 TEST(DumpCommand, ALimitOfFileLengthIsAnErrorAndNoSignal) {
     const ScratchDirectory scratch;
     const Child child;
-    ToolSetup setup;
-    setup.before_exec = [] {
+    const ToolSetup setup = after([] {
         const rlimit limit{4096, 4096};
         ::setrlimit(RLIMIT_FSIZE, &limit);
-    };
+    });
     const ToolRun run = dump(child, scratch / "core", setup);
     EXPECT_EQ(run.signal, 0);
     EXPECT_EQ(run.status, 1);
@@ -363,15 +359,11 @@ TEST(DumpCommand, ARefusedTargetGetsTheDoctorsReasonAndNoFileAppears) {
     ONECOPY_NEEDS_ROOT();
     const ScratchDirectory scratch;
     const Child child;
-    ToolSetup setup;
-    setup.before_exec = [] {
-        if (test::become(test::user()) != 0) ::_exit(126);
-    };
+    const ToolSetup setup = test::as_user();
     const ToolRun run = dump(child, scratch / "core", setup);
     EXPECT_EQ(run.status, 1);
     EXPECT_NE(run.err.find("run this as root"), run.err.npos) << run.err;
-    EXPECT_FALSE(exists(scratch / "core"));
-    EXPECT_FALSE(exists(scratch / "core.partial"));
+    expect_no_file(scratch);
 }
 
 TEST(DumpCommand, OnATerminalABarComesAndGoes) {
@@ -402,12 +394,8 @@ constexpr std::array<unsigned char, 94>
 TEST(DumpCommand, A32BitProcessGivesA32BitCore) {
     const ScratchDirectory scratch;
     const std::string program = scratch / "waits32";
-    {
-        std::FILE* file = std::fopen(program.c_str(), "w");
-        std::fwrite(program32.data(), 1, program32.size(), file);
-        std::fclose(file);
-        ::chmod(program.c_str(), 0755);
-    }
+    test::make_file(program, std::string(program32.begin(), program32.end()));
+    ::chmod(program.c_str(), 0755);
     const pid_t pid = ::fork();
     if (pid == 0) {
         ::execl(program.c_str(), program.c_str(), nullptr);

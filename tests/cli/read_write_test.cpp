@@ -16,19 +16,26 @@
 namespace onecopy {
 namespace {
 
+using test::after;
 using test::Child;
 using test::hex;
 using test::Memory;
+using test::number;
 using test::Page;
 using test::page;
 using test::run_onecopy;
 using test::ScratchDirectory;
+using test::text_of;
 using test::ToolRun;
 
-std::string number(const Child& child) { return std::to_string(child.pid()); }
-
-std::string text_of(std::span<const std::byte> bytes) {
-    return {reinterpret_cast<const char*>(bytes.data()), bytes.size()};
+/// Where the child's own bytes first differ from the pattern; their number when they do not.
+std::size_t first_difference_there(Child& child, std::span<const std::byte> bytes, unsigned seed) {
+    return static_cast<std::size_t>(child.run(
+        [](const test::Words& words) -> std::int64_t {
+            return static_cast<std::int64_t>(
+                test::first_difference(test::bytes_in(words, 0), static_cast<unsigned>(words[2])));
+        },
+        bytes.data(), bytes.size(), seed));
 }
 
 TEST(ReadCommand, PrintsTheBytesThemselvesIntoAPipe) {
@@ -100,11 +107,8 @@ TEST(ReadCommand, ARefusedReadGivesTheDoctorsReasonAndLeavesAnOlderFileAlone) {
     const Child child;
     const ScratchDirectory scratch;
     const std::string file = scratch / "precious";
-    std::fclose(std::fopen(file.c_str(), "w"));
-    test::ToolSetup setup;
-    setup.before_exec = [] {
-        if (test::become(test::user()) != 0) ::_exit(126);
-    };
+    test::make_file(file, "");
+    const test::ToolSetup setup = test::as_user();
     const ToolRun run = run_onecopy({"read", number(child), "0x1000", "16", "-o", file}, setup);
     EXPECT_EQ(run.status, 1);
     EXPECT_NE(run.err.find("it runs as uid 0, this process as uid 1000; run this as root"),
@@ -145,8 +149,7 @@ TEST(ReadCommand, NoBytesAreAskedForAndNoneCome) {
 TEST(ReadCommand, ADiskThatIsFullIsNamed) {
     const Memory memory(page);
     const Child child;
-    test::ToolSetup setup;
-    setup.before_exec = [] { test::redirect(1, "/dev/full"); };
+    const test::ToolSetup setup = after([] { test::redirect(1, "/dev/full"); });
     const ToolRun run = run_onecopy({"read", number(child), hex(memory.address()), "16"}, setup);
     EXPECT_EQ(run.status, 1);
     EXPECT_NE(run.err.find("No space left"), run.err.npos) << run.err;
@@ -166,13 +169,7 @@ TEST(WriteCommand, PutsStandardInputWhereItWasTold) {
     const ToolRun run = run_onecopy({"write", number(child), hex(memory.address(99))}, setup);
     EXPECT_EQ(run.status, 0) << run.err;
     EXPECT_EQ(run.out + run.err, "");
-    const auto different = child.run(
-        [](const test::Words& words) -> std::int64_t {
-            const std::span bytes(reinterpret_cast<const std::byte*>(words[0]), words[1]);
-            return static_cast<std::int64_t>(test::first_difference(bytes, 5));
-        },
-        memory.data() + 99, input.size());
-    EXPECT_EQ(static_cast<std::size_t>(different), input.size());
+    EXPECT_EQ(first_difference_there(child, memory.span(99, input.size()), 5), input.size());
 }
 
 TEST(WriteCommand, APartialWriteSaysHowMuchArrivedAndWhy) {
@@ -180,14 +177,8 @@ TEST(WriteCommand, APartialWriteSaysHowMuchArrivedAndWhy) {
     const Child child;
     const ScratchDirectory scratch;
     const std::string file = scratch / "input";
-    {
-        std::FILE* out = std::fopen(file.c_str(), "w");
-        const std::string bytes(2 * page, 'x');
-        std::fwrite(bytes.data(), 1, bytes.size(), out);
-        std::fclose(out);
-    }
-    test::ToolSetup setup;
-    setup.before_exec = [&] { test::redirect(0, file.c_str()); };
+    test::make_file(file, std::string(2 * page, 'x'));
+    const test::ToolSetup setup = after([&] { test::redirect(0, file.c_str()); });
     const ToolRun run = run_onecopy({"write", number(child), hex(memory.address(96))}, setup);
     EXPECT_EQ(run.status, 1);
     EXPECT_NE(
@@ -203,13 +194,7 @@ TEST(WriteCommand, ReadOnlyMemoryIsNeverForced) {
     test::ToolSetup setup;
     setup.input = "overwritten";
     EXPECT_EQ(run_onecopy({"write", number(child), hex(memory.address())}, setup).status, 1);
-    const auto different = child.run(
-        [](const test::Words& words) -> std::int64_t {
-            const std::span bytes(reinterpret_cast<const std::byte*>(words[0]), words[1]);
-            return static_cast<std::int64_t>(test::first_difference(bytes, 7));
-        },
-        memory.data(), page);
-    EXPECT_EQ(static_cast<std::size_t>(different), page);
+    EXPECT_EQ(first_difference_there(child, memory.span(), 7), page);
 }
 
 TEST(WriteCommand, NothingToWriteIsNoError) {
@@ -258,10 +243,7 @@ TEST(MapsCommand, NamesOfFilesCannotCommandTheTerminal) {
 TEST(MapsCommand, ARefusedTargetGetsTheDoctorsReason) {
     ONECOPY_NEEDS_ROOT();
     const Child child;
-    test::ToolSetup setup;
-    setup.before_exec = [] {
-        if (test::become(test::user()) != 0) ::_exit(126);
-    };
+    const test::ToolSetup setup = test::as_user();
     const ToolRun run = run_onecopy({"maps", number(child)}, setup);
     EXPECT_EQ(run.status, 1);
     EXPECT_NE(run.err.find("it runs as uid 0, this process as uid 1000"), run.err.npos) << run.err;

@@ -19,8 +19,6 @@
 #include <stdexcept>
 #include <utility>
 
-#include "support/child.hpp"
-
 namespace onecopy::test {
 namespace {
 
@@ -133,6 +131,24 @@ void redirect(int fd, const char* path) {
     if (opened != fd) ::close(opened);
 }
 
+ToolSetup after(std::function<void()> before) {
+    ToolSetup setup;
+    setup.before_exec = std::move(before);
+    return setup;
+}
+
+ToolSetup as_user(unsigned id) {
+    return after([id] {
+        if (become(user(id)) != 0) ::_exit(126);
+    });
+}
+
+std::string number(const Child& child) { return std::to_string(child.pid()); }
+
+std::string text_of(std::span<const std::byte> bytes) {
+    return {reinterpret_cast<const char*>(bytes.data()), bytes.size()};
+}
+
 std::string hex(std::uint64_t address) {
     std::array<char, 32> text{};
     std::snprintf(text.data(), text.size(), "0x%" PRIx64, address);
@@ -149,6 +165,13 @@ ScratchDirectory::ScratchDirectory() {
 ScratchDirectory::~ScratchDirectory() {
     std::error_code ignored;
     std::filesystem::remove_all(path_, ignored);
+}
+
+void make_file(const std::string& path, const std::string& bytes) {
+    std::ofstream file(path, std::ios::binary);
+    file << bytes;
+    file.close();
+    must(file.good(), ("write " + path).c_str());
 }
 
 std::string file_text(const std::string& path) {

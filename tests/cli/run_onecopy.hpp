@@ -4,10 +4,15 @@
 #include <sys/types.h>
 #include <unistd.h>
 
+#include <cstddef>
 #include <cstdint>
 #include <functional>
+#include <span>
 #include <string>
 #include <vector>
+
+#include "support/child.hpp"
+#include "support/rights.hpp"
 
 namespace onecopy::test {
 
@@ -18,6 +23,12 @@ struct ToolSetup {
     std::function<void()> before_exec;   ///< runs in the new process: become somebody else, ...
     std::function<void(pid_t)> started;  ///< runs here once it runs
 };
+
+/// A tool in whose process `before` runs first.
+ToolSetup after(std::function<void()> before);
+
+/// A tool that an ordinary user runs.
+ToolSetup as_user(unsigned id = nobody_in_particular);
 
 /// What became of it.
 struct ToolRun {
@@ -33,6 +44,12 @@ ToolRun run_onecopy(const std::vector<std::string>& arguments, const ToolSetup& 
 
 /// Opens `path` as descriptor `fd`, for before_exec.
 void redirect(int fd, const char* path);
+
+/// A process's number, as it is typed.
+std::string number(const Child& child);
+
+/// Bytes as what a tool prints.
+std::string text_of(std::span<const std::byte> bytes);
 
 /// "0x..." of an address.
 std::string hex(std::uint64_t address);
@@ -54,6 +71,9 @@ public:
 private:
     std::string path_;
 };
+
+/// Makes a file of these bytes. Throws std::runtime_error if it cannot.
+void make_file(const std::string& path, const std::string& bytes);
 
 /// A whole file as text. Throws std::runtime_error if it cannot be read.
 std::string file_text(const std::string& path);

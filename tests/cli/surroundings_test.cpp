@@ -16,28 +16,17 @@
 namespace onecopy {
 namespace {
 
+using test::after;
 using test::Child;
 using test::hex;
 using test::Memory;
+using test::number;
 using test::page;
 using test::redirect;
 using test::run_onecopy;
 using test::ScratchDirectory;
+using test::text_of;
 using test::ToolRun;
-using test::ToolSetup;
-
-std::string number(const Child& child) { return std::to_string(child.pid()); }
-
-std::string text_of(std::span<const std::byte> bytes) {
-    return {reinterpret_cast<const char*>(bytes.data()), bytes.size()};
-}
-
-/// A tool that runs `before` in its process before it starts.
-ToolSetup after(std::function<void()> before) {
-    ToolSetup setup;
-    setup.before_exec = std::move(before);
-    return setup;
-}
 
 void expect_one_line(const ToolRun& run, const std::string& says) {
     EXPECT_EQ(std::count(run.err.begin(), run.err.end(), '\n'), 1) << run.err;
@@ -195,7 +184,7 @@ TEST(LimitOfFileLength, IsAnErrorOfWhatPrintsAndNoSignal) {
     const Child child;
     const ScratchDirectory scratch;
     const std::string file = scratch / "maps";
-    std::fclose(std::fopen(file.c_str(), "w"));
+    test::make_file(file, "");
     const ToolRun run = run_onecopy({"maps", "--json", number(child)}, after([&] {
                                         redirect(1, file.c_str());
                                         limit_files_to_one_page();
@@ -224,10 +213,9 @@ TEST(MpiSignals, ThatAreIgnoredStaySoInTheProgramAsUnderNohup) {
 TEST(MpiSignals, ThatAreIgnoredAreNotPassedOn) {
     // The program minds the signal although the tool was told to ignore it.
     const std::string script = "trap 'echo heard' HUP; kill -HUP $PPID; sleep 0.2; echo end";
-    ToolSetup setup;
-    setup.before_exec = [] { ::signal(SIGHUP, SIG_IGN); };
-    const ToolRun run = run_onecopy(
-        {"mpi", "--off", "--", "env", "--default-signal=HUP", "sh", "-c", script}, setup);
+    const ToolRun run =
+        run_onecopy({"mpi", "--off", "--", "env", "--default-signal=HUP", "sh", "-c", script},
+                    after([] { ::signal(SIGHUP, SIG_IGN); }));
     EXPECT_EQ(run.status, 0) << run.err;
     EXPECT_EQ(run.out, "end\n");
 }

@@ -9,7 +9,9 @@
 
 #include <algorithm>
 #include <cstring>
+#include <functional>
 #include <limits>
+#include <numeric>
 #include <random>
 #include <thread>
 #include <vector>
@@ -102,89 +104,115 @@ struct Round {
     std::size_t shift = 0;  ///< bytes by which the buffers miss their alignment
 };
 
-/// A job whose ranks run `rounds` on one channel and check each result.
-class ReductionTest : public ::testing::Test {
-protected:
-    static std::size_t store_bytes(int ranks) { return ChannelStore::bytes(ranks); }
+std::vector<int> everybody(int count) {
+    std::vector<int> members(static_cast<std::size_t>(count));
+    std::iota(members.begin(), members.end(), 0);
+    return members;
+}
 
-    static Machine machine(const test::SharedMemory& memory, const Ranks& ranks, int rank,
-                           int count) {
-        std::vector<Process> peers;
-        for (int i = 0; i < count; ++i) {
-            peers.push_back(i == rank ? Process::self() : Process(ranks.board().pids[i]));
-        }
-        const ChannelStore store({static_cast<std::byte*>(memory.data()), memory.size()}, count);
-        return Machine(store, std::move(peers), rank);
-    }
+/// The ranks of a machine, and the memory in which their channels meet.
+class LocalJob : public Ranks {
+public:
+    explicit LocalJob(int count)
+        : Ranks(count), count_(count), memory_(ChannelStore::bytes(count)) {}
 
-    static std::vector<int> everybody(int count) {
-        std::vector<int> members;
-        for (int i = 0; i < count; ++i) members.push_back(i);
-        return members;
-    }
-
-    /// Runs it; empty if the result is right and nothing else was touched, else what is wrong.
-    static std::string run(Reducer& reducer, const Round& round) {
-        const int rank = reducer.channel().rank();
-        const int ranks = reducer.channel().size();
-        const std::size_t bytes = round.count * size_of(round.type);
-        const std::vector<std::byte> mine = data_of(round.type, round.count, rank, round.seed);
-        std::vector<std::byte> source(bytes + round.shift);
-        std::vector<std::byte> result(bytes + round.shift + 64, std::byte{untouched});
-        std::copy(mine.begin(), mine.end(), source.begin() + static_cast<long>(round.shift));
-        const bool gets = round.root == Reduction::everybody || round.root == rank;
-        const bool in_place = gets && (round.in_place >> rank & 1) != 0;
-
-        Reduction reduction{round.op, round.type, round.count, round.root};
-        reduction.result = gets ? result.data() + round.shift : nullptr;
-        reduction.source = source.data() + round.shift;
-        if (in_place) {
-            std::copy(mine.begin(), mine.end(), result.begin() + static_cast<long>(round.shift));
-            reduction.source = reduction.result;
-        }
-        if (reducer.run(reduction) != Outcome::done) {
-            return "not done: " + reducer.error().message();
-        }
-        if (!std::equal(mine.begin(), mine.end(),
-                        source.begin() + static_cast<long>(round.shift))) {
-            return "the source was changed";
-        }
-        const std::size_t end = gets ? round.shift + bytes : 0;
-        for (std::size_t i = 0; i < result.size(); ++i) {
-            const bool ours = i >= round.shift && i < end;
-            if (!ours && result[i] != std::byte{untouched}) return "written beyond the result";
-        }
-        if (!gets) return {};
-        const auto right = reference(round.op, round.type, round.count, ranks, round.seed);
-        if (std::memcmp(right.data(), result.data() + round.shift, bytes) != 0) {
-            return "wrong result";
-        }
-        return {};
-    }
-
-    static void expect_right(int count, const std::vector<Round>& rounds, unsigned refuse_every) {
-        Ranks ranks(count);
-        const test::SharedMemory memory(store_bytes(count));
-        ranks.start([&](int rank) {
-            Machine here = machine(memory, ranks, rank, count);
-            here.refuse_every = refuse_every;
-            Reducer reducer(here, {0, 0}, everybody(count), rank);
-            for (std::size_t i = 0; i < rounds.size(); ++i) {
-                const std::string wrong = run(reducer, rounds[i]);
-                if (wrong.empty()) continue;
-                ranks.note(rank, static_cast<std::int64_t>(i), wrong);
-                ::_exit(1);
+    /// Each rank runs `body` with its view of the machine.
+    void start(const std::function<void(Machine&, int rank)>& body) {
+        Ranks::start([&](int rank) {
+            std::vector<Process> peers;
+            for (int i = 0; i < count_; ++i) {
+                peers.push_back(i == rank ? Process::self() : Process(board().pids[i]));
             }
+            const ChannelStore store({static_cast<std::byte*>(memory_.data()), memory_.size()},
+                                     count_);
+            Machine here(store, std::move(peers), rank);
+            body(here, rank);
         });
-        const std::vector<int> statuses = ranks.finish();
-        for (int rank = 0; rank < count; ++rank) {
-            ASSERT_EQ(statuses[static_cast<std::size_t>(rank)], 0)
-                << "rank " << rank << ", round " << ranks.number(rank) << ": " << ranks.text(rank);
-        }
     }
+
+    /// The same with a reducer of all ranks on the first channel.
+    void reduce(const std::function<void(Machine&, Reducer&, int rank)>& body) {
+        start([&](Machine& here, int rank) {
+            Reducer reducer(here, {0, 0}, everybody(count_), rank);
+            body(here, reducer, rank);
+        });
+    }
+
+    /// All ranks ended well.
+    void expect_success() {
+        EXPECT_EQ(finish(), std::vector<int>(static_cast<std::size_t>(count_), 0));
+    }
+
+private:
+    int count_;
+    test::SharedMemory memory_;
 };
 
-class ReductionOf : public ReductionTest, public ::testing::WithParamInterface<int> {};
+/// `count` doubles, for all ranks.
+Reduction of_doubles(Op op, std::size_t count, const double* source, double* result) {
+    Reduction reduction{op, Type::float64, count};
+    reduction.source = reinterpret_cast<const std::byte*>(source);
+    reduction.result = reinterpret_cast<std::byte*>(result);
+    return reduction;
+}
+
+/// Runs it; empty if the result is right and nothing else was touched, else what is wrong.
+std::string run(Reducer& reducer, const Round& round) {
+    const int rank = reducer.channel().rank();
+    const int ranks = reducer.channel().size();
+    const std::size_t bytes = round.count * size_of(round.type);
+    const std::vector<std::byte> mine = data_of(round.type, round.count, rank, round.seed);
+    std::vector<std::byte> source(bytes + round.shift);
+    std::vector<std::byte> result(bytes + round.shift + 64, std::byte{untouched});
+    std::copy(mine.begin(), mine.end(), source.begin() + static_cast<long>(round.shift));
+    const bool gets = round.root == Reduction::everybody || round.root == rank;
+    const bool in_place = gets && (round.in_place >> rank & 1) != 0;
+
+    Reduction reduction{round.op, round.type, round.count, round.root};
+    reduction.result = gets ? result.data() + round.shift : nullptr;
+    reduction.source = source.data() + round.shift;
+    if (in_place) {
+        std::copy(mine.begin(), mine.end(), result.begin() + static_cast<long>(round.shift));
+        reduction.source = reduction.result;
+    }
+    if (reducer.run(reduction) != Outcome::done) {
+        return "not done: " + reducer.error().message();
+    }
+    if (!std::equal(mine.begin(), mine.end(), source.begin() + static_cast<long>(round.shift))) {
+        return "the source was changed";
+    }
+    const std::size_t end = gets ? round.shift + bytes : 0;
+    for (std::size_t i = 0; i < result.size(); ++i) {
+        const bool ours = i >= round.shift && i < end;
+        if (!ours && result[i] != std::byte{untouched}) return "written beyond the result";
+    }
+    if (!gets) return {};
+    const auto right = reference(round.op, round.type, round.count, ranks, round.seed);
+    if (std::memcmp(right.data(), result.data() + round.shift, bytes) != 0) {
+        return "wrong result";
+    }
+    return {};
+}
+
+void expect_right(int count, const std::vector<Round>& rounds, unsigned refuse_every) {
+    LocalJob job(count);
+    job.reduce([&](Machine& here, Reducer& reducer, int rank) {
+        here.refuse_every = refuse_every;
+        for (std::size_t i = 0; i < rounds.size(); ++i) {
+            const std::string wrong = run(reducer, rounds[i]);
+            if (wrong.empty()) continue;
+            job.note(rank, static_cast<std::int64_t>(i), wrong);
+            ::_exit(1);
+        }
+    });
+    const std::vector<int> statuses = job.finish();
+    for (int rank = 0; rank < count; ++rank) {
+        ASSERT_EQ(statuses[static_cast<std::size_t>(rank)], 0)
+            << "rank " << rank << ", round " << job.number(rank) << ": " << job.text(rank);
+    }
+}
+
+class ReductionOf : public ::testing::TestWithParam<int> {};
 
 std::vector<Round> random_rounds(int ranks, unsigned seed, std::size_t number) {
     static constexpr Type types[] = {
@@ -224,7 +252,7 @@ TEST_P(ReductionOf, MemoryThatCannotBeReadIsServedByItsOwner) {
 
 INSTANTIATE_TEST_SUITE_P(Members, ReductionOf, ::testing::Values(2, 3, 4, 7));
 
-TEST_F(ReductionTest, FarMoreThanTheRingHoldsArrivesWhole) {
+TEST(ReductionTest, FarMoreThanTheRingHoldsArrivesWhole) {
     // 20 tiles a member, and members that are slow in turns: places are reused while others read.
     const std::size_t count = 3 * 20 * ChannelStore::tile_bytes / sizeof(double);
     expect_right(3,
@@ -234,17 +262,12 @@ TEST_F(ReductionTest, FarMoreThanTheRingHoldsArrivesWhole) {
                  0);
 }
 
-TEST_F(ReductionTest, WhatOneMemberCannotDoAllDecline) {
-    Ranks ranks(3);
-    const test::SharedMemory memory(store_bytes(3));
-    ranks.start([&](int rank) {
-        Machine here = machine(memory, ranks, rank, 3);
-        Reducer reducer(here, {0, 0}, everybody(3), rank);
-        double value = 1;
+TEST(ReductionTest, WhatOneMemberCannotDoAllDecline) {
+    LocalJob job(3);
+    job.reduce([](Machine&, Reducer& reducer, int rank) {
+        const double value = 1;
         double result = -1;
-        Reduction reduction{Op::sum, Type::float64, 1};
-        reduction.source = reinterpret_cast<const std::byte*>(&value);
-        reduction.result = reinterpret_cast<std::byte*>(&result);
+        Reduction reduction = of_doubles(Op::sum, 1, &value, &result);
         for (int round = 0; round < 100; ++round) {
             reduction.veto = round % 3 == rank && round % 2 == 0;
             const Outcome expected = round % 2 == 0 ? Outcome::declined : Outcome::done;
@@ -252,20 +275,15 @@ TEST_F(ReductionTest, WhatOneMemberCannotDoAllDecline) {
             if (result != (round == 0 ? -1 : 3)) throw 0;
         }
     });
-    EXPECT_EQ(ranks.finish(), std::vector<int>(3, 0));
+    job.expect_success();
 }
 
-TEST_F(ReductionTest, MembersThatDisagreeAllDecline) {
-    Ranks ranks(3);
-    const test::SharedMemory memory(store_bytes(3));
-    ranks.start([&](int rank) {
-        Machine here = machine(memory, ranks, rank, 3);
-        Reducer reducer(here, {0, 0}, everybody(3), rank);
-        std::vector<double> source(200, 1);
+TEST(ReductionTest, MembersThatDisagreeAllDecline) {
+    LocalJob job(3);
+    job.reduce([](Machine&, Reducer& reducer, int rank) {
+        const std::vector<double> source(200, 1);
         std::vector<double> result(200);
-        Reduction reduction{Op::sum, Type::float64, 100};
-        reduction.source = reinterpret_cast<const std::byte*>(source.data());
-        reduction.result = reinterpret_cast<std::byte*>(result.data());
+        Reduction reduction = of_doubles(Op::sum, 100, source.data(), result.data());
         if (rank == 1) reduction.count = 200;
         if (reducer.run(reduction) != Outcome::declined) throw 0;
         reduction.count = 100;
@@ -274,23 +292,18 @@ TEST_F(ReductionTest, MembersThatDisagreeAllDecline) {
         reduction.op = Op::sum;
         if (reducer.run(reduction) != Outcome::done || result[99] != 3) throw 0;
     });
-    EXPECT_EQ(ranks.finish(), std::vector<int>(3, 0));
+    job.expect_success();
 }
 
-TEST_F(ReductionTest, AMemberThatEndsIsAnErrorForAllOthers) {
+TEST(ReductionTest, AMemberThatEndsIsAnErrorForAllOthers) {
     for (int killed = 0; killed < 3; ++killed) {
-        Ranks ranks(3);
-        const test::SharedMemory memory(store_bytes(3));
-        ranks.start([&](int rank) {
-            Machine here = machine(memory, ranks, rank, 3);
-            Reducer reducer(here, {0, 0}, everybody(3), rank);
+        LocalJob job(3);
+        job.reduce([&](Machine&, Reducer& reducer, int rank) {
             const Round round{Op::sum, Type::float64, 100'000, -1, 0, 1, 0};
             if (!run(reducer, round).empty()) throw 0;
             if (rank == killed) ::raise(SIGKILL);
-            Reduction reduction{Op::sum, Type::float64, 100'000};
-            std::vector<double> memory_of_it(100'000);
-            reduction.source = reinterpret_cast<std::byte*>(memory_of_it.data());
-            reduction.result = reinterpret_cast<std::byte*>(memory_of_it.data());
+            std::vector<double> data(100'000);
+            const Reduction reduction = of_doubles(Op::sum, data.size(), data.data(), data.data());
             if (reducer.run(reduction) != Outcome::failed) throw 0;
             if (reducer.error().value() != ESRCH) throw 0;
             if (reducer.channel().lost() != killed) throw 0;
@@ -299,38 +312,32 @@ TEST_F(ReductionTest, AMemberThatEndsIsAnErrorForAllOthers) {
         });
         std::vector<int> expected(3, 0);
         expected[static_cast<std::size_t>(killed)] = -1;
-        EXPECT_EQ(ranks.finish(), expected);
+        EXPECT_EQ(job.finish(), expected);
     }
 }
 
-TEST_F(ReductionTest, AMemberKilledInTheMiddleLeavesNobodyWaiting) {
+TEST(ReductionTest, AMemberKilledInTheMiddleLeavesNobodyWaiting) {
     // Killed from outside at some point of a loop: the others end with an error, or were through.
     for (int round = 0; round < 10; ++round) {
-        Ranks ranks(3);
-        const test::SharedMemory memory(store_bytes(3));
-        ranks.start([&](int rank) {
-            Machine here = machine(memory, ranks, rank, 3);
-            Reducer reducer(here, {0, 0}, everybody(3), rank);
+        LocalJob job(3);
+        job.reduce([&](Machine&, Reducer& reducer, int) {
             std::vector<double> data(300'000, 1);
-            Reduction reduction{Op::max, Type::float64, data.size()};
-            reduction.source = reduction.result = reinterpret_cast<std::byte*>(data.data());
+            const Reduction reduction = of_doubles(Op::max, data.size(), data.data(), data.data());
             for (;;) {
                 if (reducer.run(reduction) == Outcome::failed) return;
-                ranks.board().flags[0].fetch_add(1);
+                job.board().flags[0].fetch_add(1);
             }
         });
-        Ranks::until([&] { return ranks.board().flags[0].load() > 10; });
+        Ranks::until([&] { return job.board().flags[0].load() > 10; });
         std::this_thread::sleep_for(std::chrono::microseconds(137 * round));
-        ::kill(ranks.pid(1), SIGKILL);
-        EXPECT_EQ(ranks.finish(), (std::vector<int>{0, -1, 0}));
+        ::kill(job.pid(1), SIGKILL);
+        EXPECT_EQ(job.finish(), (std::vector<int>{0, -1, 0}));
     }
 }
 
-TEST_F(ReductionTest, AMemberThatGivesUpIsAnErrorForTheOthersThoughItLives) {
-    Ranks ranks(3);
-    const test::SharedMemory memory(store_bytes(3));
-    ranks.start([&](int rank) {
-        Machine here = machine(memory, ranks, rank, 3);
+TEST(ReductionTest, AMemberThatGivesUpIsAnErrorForTheOthersThoughItLives) {
+    LocalJob job(3);
+    job.start([&](Machine& here, int rank) {
         Channel channel(here, {0, 0}, everybody(3), rank);
         channel.publish({}, {});
         if (channel.await(Stage::published)) throw 0;
@@ -339,25 +346,22 @@ TEST_F(ReductionTest, AMemberThatGivesUpIsAnErrorForTheOthersThoughItLives) {
         } else if (channel.await_produced(1, 1).value() != ESRCH || channel.lost() != 1) {
             throw 0;
         }
-        ranks.meet(0);  // it stays alive until all have noticed
+        job.meet(0);  // it stays alive until all have noticed
     });
-    EXPECT_EQ(ranks.finish(), std::vector<int>(3, 0));
+    job.expect_success();
 }
 
-TEST_F(ReductionTest, AStoppedMemberIsWaitedForAndNotGivenUp) {
-    Ranks ranks(2);
-    const test::SharedMemory memory(store_bytes(2));
-    ranks.start([&](int rank) {
-        Machine here = machine(memory, ranks, rank, 2);
-        Reducer reducer(here, {0, 0}, everybody(2), rank);
-        ranks.meet(0);
+TEST(ReductionTest, AStoppedMemberIsWaitedForAndNotGivenUp) {
+    LocalJob job(2);
+    job.reduce([&](Machine&, Reducer& reducer, int rank) {
+        job.meet(0);
         if (rank == 1) ::raise(SIGSTOP);
         if (!run(reducer, {Op::sum, Type::float64, 1000, -1, 0, 1, 0}).empty()) throw 0;
     });
     // Long enough that rank 0 sleeps and has looked for the dead several times.
     std::this_thread::sleep_for(std::chrono::milliseconds(400));
-    ::kill(ranks.pid(1), SIGCONT);
-    EXPECT_EQ(ranks.finish(), std::vector<int>(2, 0));
+    ::kill(job.pid(1), SIGCONT);
+    job.expect_success();
 }
 
 /// What rank 0 of the test below does while it waits.
@@ -376,27 +380,22 @@ struct SlowWait {
     }
 };
 
-TEST_F(ReductionTest, AMemberThatIsThroughMayEndWhileAnotherHasNotNoticed) {
+TEST(ReductionTest, AMemberThatIsThroughMayEndWhileAnotherHasNotNoticed) {
     // One element: rank 2, the root, produces it; the others only stay until it has.
-    Ranks ranks(3);
-    const test::SharedMemory memory(store_bytes(3));
-    ranks.start([&](int rank) {
-        Machine here = machine(memory, ranks, rank, 3);
-        Reducer reducer(here, {0, 0}, everybody(3), rank);
-        SlowWait::ranks = &ranks;
+    LocalJob job(3);
+    job.reduce([&](Machine& here, Reducer& reducer, int rank) {
+        SlowWait::ranks = &job;
         SlowWait::leaver = &here.peers[1];
         if (rank == 0) here.progress = SlowWait::progress;
-        if (rank == 2) Ranks::until([&] { return ranks.board().flags[0].load() == 1; });
+        if (rank == 2) Ranks::until([&] { return job.board().flags[0].load() == 1; });
         if (!run(reducer, {Op::sum, Type::int32, 1, 2, 0, 1, 0}).empty()) throw 0;
     });
-    EXPECT_EQ(ranks.finish(), std::vector<int>(3, 0));
+    job.expect_success();
 }
 
-TEST_F(ReductionTest, TwoChannelsInTwoThreadsDoNotDisturbEachOther) {
-    Ranks ranks(2);
-    const test::SharedMemory memory(store_bytes(2));
-    ranks.start([&](int rank) {
-        Machine here = machine(memory, ranks, rank, 2);
+TEST(ReductionTest, TwoChannelsInTwoThreadsDoNotDisturbEachOther) {
+    LocalJob job(2);
+    job.start([](Machine& here, int rank) {
         std::atomic<int> wrong{0};
         const auto work = [&](int channel) {
             Reducer reducer(here, {channel, 0}, everybody(2), rank);
@@ -409,15 +408,13 @@ TEST_F(ReductionTest, TwoChannelsInTwoThreadsDoNotDisturbEachOther) {
         other.join();
         if (wrong.load() != 0) throw 0;
     });
-    EXPECT_EQ(ranks.finish(), std::vector<int>(2, 0));
+    job.expect_success();
 }
 
-TEST_F(ReductionTest, AChannelThatWasGivenBackServesItsNextUsers) {
+TEST(ReductionTest, AChannelThatWasGivenBackServesItsNextUsers) {
     // The same channel by turns for all three, for two of them in another order, and for all again.
-    Ranks ranks(3);
-    const test::SharedMemory memory(store_bytes(3));
-    ranks.start([&](int rank) {
-        Machine here = machine(memory, ranks, rank, 3);
+    LocalJob job(3);
+    job.start([&](Machine& here, int rank) {
         Lease lease{0, 0};
         const auto use = [&](std::string_view names, int meeting) {
             std::vector<int> members;
@@ -431,21 +428,19 @@ TEST_F(ReductionTest, AChannelThatWasGivenBackServesItsNextUsers) {
                 }
                 lease.base = reducer.channel().next_base();
             }
-            ranks.meet(meeting);
+            job.meet(meeting);
             if (at == members.end()) lease.base += 10;  // as the store would tell it
         };
         use("012", 0);
         use("20", 1);
         use("120", 2);
     });
-    EXPECT_EQ(ranks.finish(), std::vector<int>(3, 0));
+    job.expect_success();
 }
 
-TEST_F(ReductionTest, AnOwnerServesNothingButWhatItOffered) {
-    Ranks ranks(2);
-    const test::SharedMemory memory(store_bytes(2));
-    ranks.start([&](int rank) {
-        Machine here = machine(memory, ranks, rank, 2);
+TEST(ReductionTest, AnOwnerServesNothingButWhatItOffered) {
+    LocalJob job(2);
+    job.start([&](Machine& here, int rank) {
         here.refuse_every = 1;
         Channel channel(here, {0, 0}, everybody(2), rank);
         std::vector<std::byte> secret(64, std::byte{9});
@@ -463,7 +458,7 @@ TEST_F(ReductionTest, AnOwnerServesNothingButWhatItOffered) {
         channel.reach(Stage::done);
         if (channel.await(Stage::done)) throw 0;
     });
-    EXPECT_EQ(ranks.finish(), std::vector<int>(2, 0));
+    job.expect_success();
 }
 
 RC_GTEST_PROP(Slices, CoverEveryElementOnceAndCutNone, ()) {

@@ -14,6 +14,7 @@
 #include <cerrno>
 #include <csignal>
 #include <cstdlib>
+#include <functional>
 #include <memory>
 #include <new>
 #include <thread>
@@ -26,7 +27,7 @@
 namespace onecopy::test {
 namespace {
 
-constexpr long pidfd_open_number = 434, io_uring_setup_number = 425;
+constexpr long pidfd_open_number = 434, io_uring_setup_number = 425, io_uring_enter_number = 426;
 
 struct Pipe {
     Pipe() {
@@ -142,36 +143,55 @@ TEST(ReadyFlag, TellsItsOwnNewsOnly) {
 
 TEST(ReadyFlag, PlacesOfDestroyedOnesAreUsedAgain) {
     const Pipe pipe;
-    for (std::size_t round = 0; round < 3 * os::ThreadRing::slots; ++round) {
+    os::ReadyFlag first;
+    ONECOPY_ARM(first, pipe.out.get());
+    for (std::size_t round = 0; round < 2 * os::ThreadRing::slots; ++round) {
         os::ReadyFlag flag;
-        ONECOPY_ARM(flag, pipe.out.get());
+        ASSERT_TRUE(flag.arm(pipe.out.get())) << round;
         ASSERT_TRUE(flag.quiet());
     }
     // Those that another thread destroys, too.
-    for (std::size_t round = 0; round < 2 * os::ThreadRing::slots; ++round) {
-        auto flag = std::make_unique<os::ReadyFlag>();
-        ASSERT_TRUE(flag->arm(pipe.out.get())) << round;
-        if (round % 512 == 0) {
-            std::thread([taken = std::move(flag)]() mutable { taken.reset(); }).join();
-        }
+    constexpr std::size_t some = os::ThreadRing::slots / 2;
+    for (std::size_t round = 0; round < 3; ++round) {
+        std::vector<os::ReadyFlag> flags(some);
+        for (os::ReadyFlag& flag : flags) ASSERT_TRUE(flag.arm(pipe.out.get())) << round;
+        std::thread([taken = std::move(flags)]() mutable { taken.clear(); }).join();
     }
+    // And those that were no longer quiet.
     pipe.write();
-    os::ReadyFlag last;
-    EXPECT_TRUE(last.arm(pipe.out.get()));
-    EXPECT_FALSE(last.quiet());
+    for (std::size_t round = 0; round < 2 * os::ThreadRing::slots; ++round) {
+        os::ReadyFlag flag;
+        ASSERT_TRUE(flag.arm(pipe.out.get())) << round;
+        ASSERT_FALSE(flag.quiet());
+    }
 }
 
 TEST(ReadyFlag, ManyAtOnceAreAllHeard) {
     std::vector<Pipe> pipes(300);
-    std::vector<std::unique_ptr<os::ReadyFlag>> flags;
-    for (const Pipe& pipe : pipes) {
-        flags.push_back(std::make_unique<os::ReadyFlag>());
-        ONECOPY_ARM(*flags.back(), pipe.out.get());
-    }
+    std::vector<os::ReadyFlag> flags(pipes.size());
+    ONECOPY_ARM(flags[0], pipes[0].out.get());
+    for (std::size_t i = 1; i < pipes.size(); ++i) ASSERT_TRUE(flags[i].arm(pipes[i].out.get()));
     for (std::size_t i = 0; i < pipes.size(); i += 2) pipes[i].write();
-    for (std::size_t i = 0; i < pipes.size(); ++i) {
-        EXPECT_EQ(flags[i]->quiet() || flags[i]->still_quiet(), i % 2 == 1) << i;
+    // The last first: nothing may stand behind what the kernel tells at a time.
+    for (std::size_t i = pipes.size(); i-- > 0;) {
+        EXPECT_EQ(flags[i].quiet() || flags[i].still_quiet(), i % 2 == 1) << i;
     }
+}
+
+TEST(ReadyFlag, IsNotQuietOnceTheKernelRefusesToTell) {
+    const int wrong = forked([] {
+        const Pipe pipe;
+        const Pipe other_pipe;
+        os::ReadyFlag flag;
+        os::ReadyFlag other;
+        if (!flag.arm(pipe.out.get()) || !other.arm(other_pipe.out.get())) return 0;
+        if (refuse(std::array{Refusal{io_uring_enter_number, EPERM}}) != 0) return 0;
+        const int before = flag.quiet() ? 0 : 1;
+        pipe.write();
+        return before + (flag.quiet() || flag.still_quiet() ? 2 : 0) +
+               (other.quiet() || other.still_quiet() ? 4 : 0);
+    });
+    EXPECT_EQ(wrong, 0);
 }
 
 TEST(ReadyFlag, NeverInterruptsASystemCallOfItsThread) {
@@ -179,15 +199,24 @@ TEST(ReadyFlag, NeverInterruptsASystemCallOfItsThread) {
     const Pipe pipe;
     auto one = std::make_unique<os::ReadyFlag>();
     auto two = std::make_unique<os::ReadyFlag>();
+    os::ReadyFlag three;
     ONECOPY_ARM(*one, pipe.out.get());
-    ONECOPY_ARM(*two, pipe.out.get());
-    one.reset();                               // destroyed here
-    std::thread([&] { two.reset(); }).join();  // and there
-    pipe.write();                              // and what both waited for comes
-    epoll_event event{};
-    for (int i = 0; i < 5; ++i) {
-        EXPECT_EQ(::epoll_wait(nothing.get(), &event, 1, 20), 0) << errno;
-    }
+    ASSERT_TRUE(two->arm(pipe.out.get()));
+    ASSERT_TRUE(three.arm(pipe.out.get()));
+    // This thread sleeps while another does something.
+    const auto sleep_during = [&](const std::function<void()>& something) {
+        const std::jthread other([&] {
+            nap(20);
+            something();
+        });
+        epoll_event event{};
+        return ::epoll_wait(nothing.get(), &event, 1, 100) == 0 ? 0 : errno;
+    };
+    one.reset();  // destroyed here
+    EXPECT_EQ(sleep_during([] {}), 0);
+    EXPECT_EQ(sleep_during([&] { two.reset(); }), 0);   // and there
+    EXPECT_EQ(sleep_during([&] { pipe.write(); }), 0);  // and what they waited for comes
+    EXPECT_FALSE(three.quiet());
 }
 
 TEST(ReadyFlag, IsSwitchedOffByTheEnvironment) {

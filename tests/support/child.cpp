@@ -91,6 +91,14 @@ std::int64_t clone_with_memory(int flags) noexcept {
     return ::clone(sleep_for_ever, stack.data() + stack.size(), CLONE_VM | flags, nullptr);
 }
 
+Relative::Relative(Child& child)
+    : pid_(static_cast<pid_t>(
+          child.run([](const Words&) -> std::int64_t { return clone_with_memory(SIGCHLD); }))) {
+    if (pid_ <= 0) throw std::runtime_error("the child could not clone itself");
+}
+
+Relative::~Relative() { ::kill(pid_, SIGKILL); }
+
 Child::Child(pid_t pid) {
     std::array<int, 2> ends{};
     if (::socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, ends.data()) != 0) {

@@ -109,6 +109,20 @@ auto forked(Body body) {
 /// `flags`, which sleeps for ever. Its number, or -1.
 std::int64_t clone_with_memory(int flags) noexcept;
 
+/// Another process in a child's memory (clone with CLONE_VM). SIGKILLed at the end.
+class Relative {
+public:
+    /// Throws std::runtime_error if it cannot be made.
+    explicit Relative(Child& child);
+    ~Relative();
+    Relative(const Relative&) = delete;
+    Relative& operator=(const Relative&) = delete;
+    [[nodiscard]] pid_t pid() const noexcept { return pid_; }
+
+private:
+    pid_t pid_;
+};
+
 /// Sleeps. Only for letting something else go on; nothing may depend on how long it is.
 void nap(int milliseconds) noexcept;
 

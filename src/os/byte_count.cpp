@@ -1,9 +1,9 @@
-#include "mpi/byte_count.hpp"
+#include "os/byte_count.hpp"
 
 #include <charconv>
 #include <system_error>
 
-namespace onecopy::mpi {
+namespace onecopy::os {
 
 std::optional<std::uint64_t> byte_count(std::string_view text) noexcept {
     constexpr std::uint64_t most = std::uint64_t{1} << 50;
@@ -24,4 +24,4 @@ std::optional<std::uint64_t> byte_count(std::string_view text) noexcept {
     return number << shift;
 }
 
-}  // namespace onecopy::mpi
+}  // namespace onecopy::os

@@ -1,0 +1,184 @@
+#include "arena/forks.hpp"
+
+#include <pthread.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <atomic>
+#include <csignal>
+#include <mutex>
+#include <new>
+
+#include "arena/fork_hold.hpp"
+#include "arena/space.hpp"
+
+namespace onecopy::arena {
+
+/// What forks know. A lock is held from before a fork until after it, so that forks of several
+/// threads come one after another.
+struct ForkList {
+    std::mutex lock;
+    ForkAware* first = nullptr;
+    Space* spaces = nullptr;
+
+    void add(ForkAware& one) noexcept {
+        const std::lock_guard guard(lock);
+        one.next_ = first;
+        first = &one;
+    }
+    void remove(ForkAware& one) noexcept {
+        const std::lock_guard guard(lock);
+        for (ForkAware** at = &first; *at != nullptr; at = &(*at)->next_) {
+            if (*at != &one) continue;
+            *at = one.next_;
+            return;
+        }
+    }
+    void tell(void (ForkAware::*what)()) noexcept {
+        for (ForkAware* at = first; at != nullptr; at = at->next_) (at->*what)();
+    }
+};
+
+namespace {
+
+/// Never destroyed: threads may fork while static objects go.
+ForkList& list() noexcept {
+    alignas(ForkList) static std::byte room[sizeof(ForkList)];
+    static auto* const made = new (room) ForkList;
+    return *made;
+}
+
+/// Between the handlers of one fork.
+ForkHold& hold() noexcept {
+    alignas(ForkHold) static std::byte room[sizeof(ForkHold)];
+    static auto* const made = new (room) ForkHold;
+    return *made;
+}
+
+thread_local bool refused = false;
+
+/// Whether this thread is between the handlers of a fork, which hold all locks.
+thread_local bool forking = false;
+
+/// Set in a child whose pages are still the file's.
+constinit std::atomic<bool> unsettled{false};
+
+template <class Do>
+void for_spaces(const Do& act) noexcept {
+    for (Space* space = list().spaces; space != nullptr; space = space->next_in_forks()) {
+        act(*space);
+    }
+}
+
+void before_fork() noexcept {
+    // Our own parent may still be held for us, or copying: then our child would be forgotten.
+    if (unsettled.load(std::memory_order_acquire)) hold().wait_for_our_parent();
+    list().lock.lock();
+    forking = true;
+    refused = false;
+    list().tell(&ForkAware::before_fork);
+    std::size_t bytes = 0;
+    for_spaces([&](Space& space) {
+        space.lock_for_fork();
+        bytes += space.list_for_fork();
+    });
+    hold().prepare(bytes);
+    if (bytes > 0 && hold().other_threads_run()) {
+        bool still = true;
+        for_spaces([&](Space& space) { still = still && space.hold_writes(); });
+        hold().writes_are_held(still);
+    }
+}
+
+void unlock() noexcept {
+    for_spaces([](Space& space) { space.unlock_after_fork(); });
+    forking = false;
+    list().lock.unlock();
+}
+
+void in_parent() noexcept {
+    refused = !hold().supervise([](const auto& each) {
+        for_spaces([&](Space& space) {
+            for (const Range& range : space.listed_for_fork()) each(range);
+        });
+    });
+    for_spaces([](Space& space) { space.release_writes(); });
+    hold().finish();
+    list().tell(&ForkAware::after_fork);
+    unlock();
+}
+
+bool settle_all() noexcept {
+    bool all = true;
+    for_spaces([&](Space& space) { all = space.settle() && all; });
+    unsettled.store(!all, std::memory_order_release);
+    return all;
+}
+
+void in_child() noexcept {
+    bool good = true;
+    for_spaces([&](Space& space) { good = space.become_private() && good; });
+    list().tell(&ForkAware::in_child);
+    unsettled.store(true, std::memory_order_release);
+    if (!good) hold().give_up_child();
+    if (hold().enter_child() == ForkHold::Order::copy) {
+        if (!settle_all()) hold().give_up_child();
+        hold().child_has_copied();
+    }
+    unlock();
+}
+
+}  // namespace
+
+ForkAware::ForkAware() {
+    watch_forks();
+    list().add(*this);
+}
+ForkAware::~ForkAware() { list().remove(*this); }
+
+void watch_forks() {
+    static const int error = ::pthread_atfork(before_fork, in_parent, in_child);
+    if (error != 0) throw std::bad_alloc();
+}
+
+void enter_forks(Space& space) {
+    watch_forks();
+    const std::lock_guard guard(list().lock);
+    space.set_next_in_forks(list().spaces);
+    list().spaces = &space;
+}
+
+void leave_forks(Space& space) noexcept {
+    const std::lock_guard guard(list().lock);
+    Space* before = nullptr;
+    for (Space* at = list().spaces; at != nullptr; before = at, at = at->next_in_forks()) {
+        if (at != &space) continue;
+        if (before == nullptr) {
+            list().spaces = at->next_in_forks();
+        } else {
+            before->set_next_in_forks(at->next_in_forks());
+        }
+        return;
+    }
+}
+
+bool fork_was_refused() noexcept { return refused; }
+
+bool on_an_arena_stack() noexcept {
+    const char here = 0;
+    const std::lock_guard guard(list().lock);
+    bool found = false;
+    for_spaces([&](const Space& space) { found = found || space.owns(&here); });
+    return found;
+}
+
+void settle_after_fork() noexcept {
+    if (!unsettled.load(std::memory_order_relaxed) || forking) return;
+    if (hold().our_parent_is_held() || other_threads_run()) return;
+    const std::lock_guard guard(list().lock);
+    for_spaces([](Space& space) { space.lock_for_fork(); });
+    settle_all();
+    for_spaces([](Space& space) { space.unlock_after_fork(); });
+}
+
+}  // namespace onecopy::arena

@@ -1,0 +1,47 @@
+#include "os/lifeline.hpp"
+
+#include <linux/futex.h>
+
+#include <cerrno>
+#include <ctime>
+
+namespace onecopy::os {
+
+bool Lifeline::make_at(Lifeline* place) noexcept {
+    pthread_mutexattr_t attributes;
+    if (::pthread_mutexattr_init(&attributes) != 0) return false;
+    const bool good = ::pthread_mutexattr_setpshared(&attributes, PTHREAD_PROCESS_SHARED) == 0 &&
+                      ::pthread_mutexattr_setrobust(&attributes, PTHREAD_MUTEX_ROBUST) == 0 &&
+                      ::pthread_mutex_init(&place->mutex_, &attributes) == 0;
+    ::pthread_mutexattr_destroy(&attributes);
+    return good;
+}
+
+bool Lifeline::hold() noexcept {
+    const int error = ::pthread_mutex_trylock(&mutex_);
+    if (error == EOWNERDEAD) ::pthread_mutex_consistent(&mutex_);
+    return error == 0 || error == EOWNERDEAD;
+}
+
+void Lifeline::let_go() noexcept { ::pthread_mutex_unlock(&mutex_); }
+
+bool Lifeline::held() const noexcept {
+    // The word that the C library and the kernel share: the holder's thread number, and two bits.
+    const auto word =
+        static_cast<unsigned>(__atomic_load_n(&mutex_.__data.__lock, __ATOMIC_ACQUIRE));
+    return (word & FUTEX_TID_MASK) != 0 && (word & FUTEX_OWNER_DIED) == 0;
+}
+
+bool Lifeline::wait_until_lost(std::chrono::nanoseconds at_most) noexcept {
+    timespec until{};
+    ::clock_gettime(CLOCK_MONOTONIC, &until);
+    const auto nanoseconds = until.tv_nsec + at_most.count();
+    constexpr long a_second = 1'000'000'000;
+    until.tv_sec += static_cast<time_t>(nanoseconds / a_second);
+    until.tv_nsec = static_cast<long>(nanoseconds % a_second);
+    const int error = ::pthread_mutex_clocklock(&mutex_, CLOCK_MONOTONIC, &until);
+    if (error == 0 || error == EOWNERDEAD) ::pthread_mutex_unlock(&mutex_);
+    return error != ETIMEDOUT;
+}
+
+}  // namespace onecopy::os

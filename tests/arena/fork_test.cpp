@@ -1,0 +1,393 @@
+// A forked child has its own copy of its parent's arenas, as it has of private memory.
+#include <fcntl.h>
+#include <gtest/gtest.h>
+#include <sys/mman.h>
+#include <sys/resource.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <atomic>
+#include <chrono>
+#include <cstring>
+#include <filesystem>
+#include <fstream>
+#include <functional>
+#include <string>
+#include <thread>
+#include <vector>
+
+#include "arena/forks.hpp"
+#include "arena/space.hpp"
+#include "arena/write_hold.hpp"
+#include "onecopy/arena.hpp"
+#include "onecopy/attachment.hpp"
+#include "onecopy/handover.hpp"
+#include "small_group.hpp"
+#include "support/child.hpp"
+#include "support/memory.hpp"
+#include "support/rights.hpp"
+
+namespace onecopy::test {
+namespace {
+
+constexpr std::size_t mib = 1 << 20;
+
+/// Two processes taking turns: each waits for a byte of the other.
+class Turns {
+public:
+    Turns() {
+        if (::pipe2(to_child_, O_CLOEXEC) != 0 || ::pipe2(to_parent_, O_CLOEXEC) != 0) std::abort();
+    }
+    ~Turns() {
+        for (const int fd : {to_child_[0], to_child_[1], to_parent_[0], to_parent_[1]}) ::close(fd);
+    }
+    Turns(const Turns&) = delete;
+    Turns& operator=(const Turns&) = delete;
+
+    void child_goes_on() const { write_to(to_child_[1]); }
+    void parent_goes_on() const { write_to(to_parent_[1]); }
+    void wait_as_child() const { read_from(to_child_[0]); }
+    void wait_as_parent() const { read_from(to_parent_[0]); }
+
+private:
+    static void write_to(int fd) {
+        if (::write(fd, "x", 1) != 1) std::abort();
+    }
+    static void read_from(int fd) {
+        char byte = 0;
+        if (::read(fd, &byte, 1) != 1) std::abort();
+    }
+    int to_child_[2], to_parent_[2];
+};
+
+/// Forks; the child does `work` and exits with its answer.
+pid_t fork_to(const std::function<int()>& work) {
+    const pid_t child = ::fork();
+    if (child == 0) ::_exit(work());
+    return child;
+}
+
+/// The exit status, or 1000 and the signal.
+int status_of(pid_t child) {
+    int status = 0;
+    if (::waitpid(child, &status, 0) != child) return -1;
+    return WIFEXITED(status) ? WEXITSTATUS(status) : 1000 + WTERMSIG(status);
+}
+
+std::span<std::byte> block_of(Arena& arena, std::size_t bytes) {
+    return {static_cast<std::byte*>(arena.allocate(bytes, 64)), bytes};
+}
+
+bool is_filled(std::span<const std::byte> bytes, unsigned seed) {
+    return first_difference(bytes, seed) == bytes.size();
+}
+
+bool maps_an_arena() {
+    std::ifstream maps("/proc/self/maps");
+    for (std::string line; std::getline(maps, line);) {
+        if (line.find("onecopy-arena") != std::string::npos) return true;
+    }
+    return false;
+}
+
+/// By size: copied by the child at once, or only when the parent has waited in vain.
+class Fork : public testing::TestWithParam<std::size_t> {};
+INSTANTIATE_TEST_SUITE_P(, Fork, testing::Values(4096U, 300000U, 3U << 20, 40U << 20));
+
+TEST_P(Fork, NeitherSideSeesWhatTheOtherWritesAfterwards) {
+    Arena arena({.capacity_bytes = 256 * mib});
+    const std::span<std::byte> block = block_of(arena, GetParam());
+    fill(block, 1);
+    const Turns turns;
+    const pid_t child = fork_to([&] {
+        turns.wait_as_child();  // the parent has written everywhere
+        if (!is_filled(block, 1)) return 1;
+        fill(block, 3);
+        turns.parent_goes_on();
+        turns.wait_as_child();
+        return is_filled(block, 3) ? 0 : 2;
+    });
+    fill(block, 2);
+    turns.child_goes_on();
+    turns.wait_as_parent();  // the child has
+    EXPECT_TRUE(is_filled(block, 2));
+    turns.child_goes_on();
+    EXPECT_EQ(status_of(child), 0);
+}
+
+TEST_P(Fork, AChildThatWritesAtOnceLosesNothing) {
+    Arena arena({.capacity_bytes = 256 * mib});
+    const std::span<std::byte> block = block_of(arena, GetParam());
+    fill(block, 1);
+    const pid_t child = fork_to([&] {
+        // While the parent has the pages copied: long enough for all of them.
+        for (unsigned seed = 10; seed < 30; ++seed) {
+            fill(block, seed);
+            if (!is_filled(block, seed)) return 1;
+        }
+        return 0;
+    });
+    EXPECT_TRUE(is_filled(block, 1));
+    fill(block, 2);
+    EXPECT_EQ(status_of(child), 0);
+}
+
+TEST_P(Fork, BlocksThatNobodyTouchedStayApartToo) {
+    Arena arena({.capacity_bytes = 256 * mib});
+    const std::span<std::byte> touched = block_of(arena, GetParam());
+    const std::span<std::byte> fresh = block_of(arena, GetParam());
+    fill(touched, 1);
+    const Turns turns;
+    const pid_t child = fork_to([&] {
+        turns.wait_as_child();
+        for (const std::byte byte : fresh) {
+            if (byte != std::byte{0}) return 1;
+        }
+        return 0;
+    });
+    fill(fresh, 2);
+    turns.child_goes_on();
+    EXPECT_EQ(status_of(child), 0);
+}
+
+TEST_P(Fork, TheChildGoesOnUsingItsArena) {
+    Arena arena({.capacity_bytes = 256 * mib});
+    const std::span<std::byte> block = block_of(arena, GetParam());
+    fill(block, 1);
+    const Turns turns;
+    const pid_t child = fork_to([&] {
+        for (unsigned round = 0; round < 3; ++round) {
+            const std::span<std::byte> more = block_of(arena, GetParam());
+            fill(more, 5);
+            const auto zeros = std::span(
+                static_cast<std::byte*>(arena.space().allocate(GetParam(), 64, true)), GetParam());
+            for (const std::byte byte : zeros) {
+                if (byte != std::byte{0}) return 1;
+            }
+            fill(zeros, 6);
+            if (!is_filled(more, 5) || !is_filled(zeros, 6) || !is_filled(block, 1)) return 2;
+            arena.deallocate(more.data(), more.size(), 64);
+            arena.space().free(zeros.data(), zeros.size());
+        }
+        arena.deallocate(block.data(), block.size(), 64);
+        turns.parent_goes_on();
+        return 0;
+    });
+    turns.wait_as_parent();
+    EXPECT_TRUE(is_filled(block, 1));
+    EXPECT_EQ(status_of(child), 0);
+    EXPECT_TRUE(is_filled(block, 1));
+}
+
+TEST_P(Fork, AGrandchildHasACopyOfTheChildsCopy) {
+    Arena arena({.capacity_bytes = 256 * mib});
+    const std::span<std::byte> block = block_of(arena, GetParam());
+    fill(block, 1);
+    const Turns turns;
+    const pid_t child = fork_to([&] {
+        const pid_t grandchild = fork_to([&] {  // at once: the parent may still be held
+            turns.wait_as_child();
+            return is_filled(block, 1) ? 0 : 1;
+        });
+        fill(block, 3);
+        return status_of(grandchild);
+    });
+    fill(block, 2);
+    turns.child_goes_on();
+    EXPECT_EQ(status_of(child), 0);
+    EXPECT_TRUE(is_filled(block, 2));
+}
+
+TEST_P(Fork, AChildThatSettlesHoldsNothingOfTheFile) {
+    Arena arena({.capacity_bytes = 256 * mib});
+    const std::span<std::byte> block = block_of(arena, GetParam());
+    fill(block, 1);
+    const Turns turns;
+    const pid_t child = fork_to([&] {
+        turns.wait_as_child();
+        arena::settle_after_fork();
+        if (maps_an_arena()) return 1;
+        for (const auto& entry : std::filesystem::directory_iterator("/proc/self/fd")) {
+            std::error_code error;
+            const auto file = std::filesystem::read_symlink(entry.path(), error).string();
+            if (file.find("onecopy-arena") != std::string::npos) return 2;
+        }
+        return is_filled(block, 1) ? 0 : 3;
+    });
+    fill(block, 2);
+    turns.child_goes_on();
+    EXPECT_EQ(status_of(child), 0);
+}
+
+TEST_P(Fork, OtherThreadsWritesStopAtTheFork) {
+    Arena arena({.capacity_bytes = 256 * mib});
+    const std::span<std::byte> block = block_of(arena, GetParam());
+    std::memset(block.data(), 0, block.size());
+    // One thread counts in the first word and then in the last: the last is never ahead. Where
+    // writes cannot be held, the child's copy is of no single moment, and the order is not asked.
+    arena::WriteHold trial;
+    const auto start = reinterpret_cast<std::uintptr_t>(arena.range().data());
+    const arena::Range whole{start, start + arena.range().size()};
+    const bool of_one_moment = trial.arm(whole, std::span(&whole, 1));
+    trial.disarm();
+    auto& first = *reinterpret_cast<std::atomic<std::uint64_t>*>(block.data());
+    auto& last =
+        *reinterpret_cast<std::atomic<std::uint64_t>*>(block.data() + block.size() / 64 * 64 - 64);
+    std::atomic<bool> stop{false};
+    std::thread counter([&] {
+        for (std::uint64_t i = 1; !stop; ++i) {
+            first = i;
+            last = i;
+        }
+    });
+    for (int round = 0; round < 5; ++round) {
+        const std::uint64_t before = first;
+        const pid_t child = fork_to([&] {
+            const std::uint64_t one = first, other = last;
+            ::usleep(20000);
+            if (first != one || last != other) return 1;
+            if (of_one_moment && one != other && one != other + 1) return 2;
+            return of_one_moment && one < before ? 3 : 0;
+        });
+        EXPECT_EQ(status_of(child), 0);
+        EXPECT_GE(first.load(), before);
+    }
+    stop = true;
+    counter.join();
+}
+
+TEST(Forks, LeaveThePeersAndTheDoorToTheParent) {
+    const Arena arena({.capacity_bytes = 64 * mib});
+    const std::string path = "/tmp/onecopy-fork-test-" + std::to_string(::getpid());
+    ArenaDoor door(arena, make_job_secret(), path);
+    const Windows windows;
+    const auto base = reinterpret_cast<std::uintptr_t>(arena.range().data());
+    const Attachment attachment(windows, ::dup(arena.fd()), base);
+    std::error_code error;
+    const View view = attachment.reach(base, 4096, error);
+    EXPECT_EQ(windows.mapped(), 1U);
+    const pid_t child = fork_to([&] {
+        if (maps_an_arena()) return 1;
+        if (windows.mapped() != 0) return 2;
+        std::error_code refused;
+        if (!attachment.reach(base, 4096, refused).bytes().empty() || !refused) return 3;
+        if (arena.fd() != -1) return 4;
+        const ArenaDoor gone = std::move(door);
+        return gone.fd() == -1 ? 0 : 5;
+    });
+    EXPECT_EQ(status_of(child), 0);
+    EXPECT_EQ(::access(path.c_str(), F_OK), 0);
+    EXPECT_EQ(attachment.reach(base, 4096, error).bytes().data(), view.bytes().data());
+}
+
+TEST(Forks, OfThreadsThatUseArenasMeanwhileLeaveNoLockBehind) {
+    Arena arena({.capacity_bytes = 64 * mib});
+    const Windows windows({.window_bytes = 2 * mib, .windows = 2});
+    const auto base = reinterpret_cast<std::uintptr_t>(arena.range().data());
+    const Attachment attachment(windows, ::dup(arena.fd()), base);
+    const auto use = [&](std::size_t round) {
+        arena.deallocate(arena.allocate(300000, 64), 300000, 64);
+        arena.deallocate(arena.allocate(100, 64), 100, 64);
+        std::error_code error;
+        return attachment.reach(base + round % 8 * 2 * mib, 1, error);
+    };
+    std::atomic<bool> stop{false};
+    std::vector<std::thread> users;
+    for (int i = 0; i < 3; ++i) {
+        users.emplace_back([&] {
+            for (std::size_t round = 0; !stop; ++round) (void)use(round);
+        });
+    }
+    for (int round = 0; round < 30; ++round) {
+        const pid_t child = fork_to([&] {
+            (void)use(1);
+            return 0;
+        });
+        EXPECT_EQ(status_of(child), 0);
+    }
+    stop = true;
+    for (std::thread& each : users) each.join();
+}
+
+TEST(Forks, OfAProcessThatCannotForkFail) {
+    ONECOPY_NEEDS_ROOT();
+    // The handlers run all the same, and nobody may wait for a child.
+    const int answer = forked([]() -> int {
+        Arena arena({.capacity_bytes = 64 * mib});
+        fill(block_of(arena, mib), 1);
+        if (::setresuid(65534, 65534, 65534) != 0) return 77;
+        const rlimit none{0, 0};
+        if (::setrlimit(RLIMIT_NPROC, &none) != 0) return 77;
+        const pid_t child = ::fork();
+        if (child == 0) ::_exit(0);
+        if (child > 0) return 1;
+        return errno == EAGAIN ? 0 : 2;
+    });
+    EXPECT_EQ(answer, 0);
+}
+
+TEST(Forks, WithoutTheRightToReachTheChildCopyAsWell) {
+    ONECOPY_NEEDS_ROOT();
+    const int answer = forked([]() -> int {
+        Arena arena({.capacity_bytes = 64 * mib});
+        const std::span<std::byte> block = block_of(arena, 8 * mib);
+        fill(block, 1);
+        // Neither dumpable nor privileged: nobody may reach the child's memory.
+        if (::setresuid(65534, 65534, 65534) != 0) return 77;
+        const Turns turns;
+        const pid_t child = fork_to([&] {
+            turns.wait_as_child();
+            return is_filled(block, 1) ? 0 : 1;
+        });
+        fill(block, 2);
+        turns.child_goes_on();
+        return status_of(child);
+    });
+    EXPECT_EQ(answer, 0);
+}
+
+TEST(Forks, ThatExecuteAtOnceCopyNothing) {
+    ONECOPY_NEEDS_ROOT();
+    const SmallGroup group(96 * mib);
+    if (!group) GTEST_SKIP() << "no memory cgroup can be made here";
+    const int answer = forked([&]() -> int {
+        if (!group.enter()) return 77;
+        Arena arena({.capacity_bytes = 256 * mib});
+        const std::span<std::byte> block = block_of(arena, 64 * mib);
+        fill(block, 1);
+        for (int i = 0; i < 20; ++i) {
+            const pid_t child = ::fork();
+            if (child == 0) {
+                ::execl("/bin/true", "true", nullptr);
+                ::_exit(9);
+            }
+            fill(block.first(mib), 1);
+            if (const int status = status_of(child); status != 0) return status;
+        }
+        return is_filled(block, 1) ? 0 : 1;
+    });
+    EXPECT_EQ(answer, 0);
+}
+
+TEST(Forks, WhoseCopiesDoNotFitFail) {
+    ONECOPY_NEEDS_ROOT();
+    const SmallGroup group(96 * mib);
+    if (!group) GTEST_SKIP() << "no memory cgroup can be made here";
+    const int answer = forked([&]() -> int {
+        if (!group.enter()) return 77;
+        Arena arena({.capacity_bytes = 256 * mib});
+        const std::span<std::byte> block = block_of(arena, 64 * mib);
+        fill(block, 1);
+        const pid_t child = fork_to([] {
+            ::sleep(deadlock_guard_ms / 1000);
+            return 0;
+        });
+        if (!arena::fork_was_refused()) return 1;
+        if (status_of(child) != 1000 + SIGKILL) return 2;
+        return is_filled(block, 1) ? 0 : 3;
+    });
+    EXPECT_EQ(answer, 0);
+}
+
+}  // namespace
+}  // namespace onecopy::test
