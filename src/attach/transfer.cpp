@@ -5,6 +5,7 @@
 #include <cerrno>
 #include <cstdint>
 
+#include "attach/mapped_at_once.hpp"
 #include "attach/read_at_once.hpp"
 #include "os/no_cancel.hpp"
 #include "os/ticks.hpp"
@@ -42,10 +43,9 @@ int drive(const Engine& engine, const Target& target, Direction direction, Walk&
             const std::uint64_t now = os::ticks();
             const Engine::Proof known = engine.proof(target);
             const bool certain = known == Engine::Proof::certain;
-            const bool doubtful = watch || known == Engine::Proof::none ||
-                                  step.bytes < batch.bytes ||
-                                  may_have_waited(now - start, step.bytes) ||
-                                  now - proof > unproven_ticks;
+            const bool doubtful =
+                watch || known == Engine::Proof::none || step.bytes < batch.bytes ||
+                may_have_waited(now - start, step.bytes) || now - proof > unproven_ticks;
             if (!certain && !target.still_there(doubtful)) {
                 done = proven;
                 return ESRCH;
@@ -208,6 +208,11 @@ Transfer read(const Process& from, std::span<const RemoteSegment> remote,
     if (remote.size() == 1 && local.size() == 1) {
         const Transfer all{remote[0].bytes, {}};  // made here, where calls are still cheap
         if (attach::read_at_once(from.target(), remote[0], local[0])) return all;
+        if (remote[0].bytes == local[0].size() &&
+            attach::copy_mapped_at_once(from.target(), attach::Direction::read, remote[0].address,
+                                        local[0].data(), local[0].size())) {
+            return all;
+        }
     }
     return attach::read(from.target(), remote, local, attach::engines());
 }
@@ -215,6 +220,11 @@ Transfer read(const Process& from, std::span<const RemoteSegment> remote,
 Transfer write(const Process& to, std::span<const ConstSegment> local,
                std::span<const RemoteSegment> remote) noexcept {
     if (to.empty()) return no_process;
+    if (remote.size() == 1 && local.size() == 1 && remote[0].bytes == local[0].size() &&
+        attach::copy_mapped_at_once(to.target(), attach::Direction::write, remote[0].address,
+                                    local[0].data(), local[0].size())) {
+        return {remote[0].bytes, {}};
+    }
     return attach::write(to.target(), local, remote, attach::engines());
 }
 

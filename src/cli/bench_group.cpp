@@ -7,7 +7,6 @@
 // start to the last end.
 #include "cli/bench_group.hpp"
 
-#include <fcntl.h>
 #include <fmt/format.h>
 #include <unistd.h>
 
@@ -16,15 +15,13 @@
 #include <atomic>
 #include <cerrno>
 #include <cstring>
-#include <deque>
 #include <memory>
 #include <new>
 #include <numeric>
 #include <random>
 #include <system_error>
 
-#include "cli/bench_arena.hpp"
-#include "cli/bench_cooperative.hpp"
+#include "cli/bench_lanes.hpp"
 #include "cli/bench_pattern.hpp"
 #include "cli/bench_ranks.hpp"
 #include "cli/bench_timing.hpp"
@@ -36,7 +33,6 @@ namespace {
 constexpr std::string_view asked = "bench transfer";
 constexpr std::size_t max_ways = 16;
 constexpr std::size_t max_ranks = max_senders + 1;
-constexpr std::uint64_t page = 4096;
 
 /// How often a combination is repeated when nobody said: until its time is up, within bounds.
 struct Repetitions {
@@ -83,62 +79,6 @@ struct Cell {
     std::uint64_t wrong = 0;
 };
 
-/// The private memory of both sides, what they share, and pipes: made before the ranks are forked.
-class Lanes {
-public:
-    Lanes(std::size_t count, std::size_t bytes)
-        : stride_((bytes + page - 1) / page * page),
-          source_(count * stride_, Memory::Kind::is_private),
-          destination_(count * stride_, Memory::Kind::is_private),
-          whole_(count * stride_, Memory::Kind::is_private),
-          shared_(count * stride_, Memory::Kind::is_shared),
-          rings_(count * sizeof(Ring), Memory::Kind::is_shared),
-          meetings_(count * sizeof(ArenaMeeting), Memory::Kind::is_shared),
-          together_(count * sizeof(CooperativeMessage), Memory::Kind::is_shared),
-          pipes_(count),
-          lanes_(count) {
-        for (std::size_t i = 0; i < count; ++i) {
-            const auto part = [&](const Memory& memory) {
-                return std::span(memory.data() + i * stride_, bytes);
-            };
-            std::array<int, 2> ends{};
-            if (::pipe2(ends.data(), O_CLOEXEC | O_NONBLOCK) != 0) {
-                throw Failure(fmt::format("{}: no pipe: {}; raise the limit of open files", asked,
-                                          std::strerror(errno)));
-            }
-            pipes_[i] = {os::Fd(ends[0]), os::Fd(ends[1])};
-            // What a caller may have without privilege; a smaller pipe works as well.
-            ::fcntl(ends[1], F_SETPIPE_SZ, 1 << 20);
-            Ring* ring = new (rings_.data() + i * sizeof(Ring)) Ring;
-            auto* meeting = new (meetings_.data() + i * sizeof(ArenaMeeting)) ArenaMeeting;
-            meeting->secret = make_job_secret();
-            auto* together =
-                new (together_.data() + i * sizeof(CooperativeMessage)) CooperativeMessage;
-            lanes_[i] = {part(source_),
-                         part(destination_),
-                         part(whole_),
-                         part(shared_),
-                         ring,
-                         &pipes_[i][0],
-                         &pipes_[i][1],
-                         &arenas_.emplace_back(*meeting, bytes),
-                         together,
-                         0,
-                         0};
-        }
-    }
-
-    [[nodiscard]] std::size_t size() const noexcept { return lanes_.size(); }
-    Lane& operator[](std::size_t i) noexcept { return lanes_[i]; }
-
-private:
-    std::size_t stride_;
-    Memory source_, destination_, whole_, shared_, rings_, meetings_, together_;
-    std::deque<ArenaPair> arenas_;
-    std::vector<std::array<os::Fd, 2>> pipes_;
-    std::vector<Lane> lanes_;
-};
-
 /// One group: a work, a number of senders, all sizes and ways.
 class Group {
 public:
@@ -149,7 +89,7 @@ public:
           sizes_(std::move(sizes)),
           ways_(std::move(ways)),
           repetitions_(repetitions_of(bench)),
-          lanes_(senders, sizes_.back()),
+          lanes_(asked, senders, sizes_.back()),
           board_memory_(sizeof(Board), Memory::Kind::is_shared),
           results_(sizes_.size() * ways_.size() *
                        (sizeof(Cell) + 2 * repetitions_.most * sizeof(double)),

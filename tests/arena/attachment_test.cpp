@@ -212,6 +212,44 @@ TEST(MappedEngine, StopsAtTheExactByteOfABadLocalPage) {
     EXPECT_EQ(put.error, std::errc::bad_address);
 }
 
+TEST(MappedEngine, FromArenaToArenaEveryByteArrivesWhetherItIsOneWindowOrSeveral) {
+    ONECOPY_OWNER(owner, 64 * mib);
+    const std::uint64_t block = owner.block(10 * mib, 5);
+    Served served(owner);
+    Arena arena({.capacity_bytes = 16 * mib});
+    auto* const place = static_cast<std::byte*>(arena.allocate(10 * mib, 64));
+    for (const std::size_t bytes :
+         {std::size_t{1}, std::size_t{8}, std::size_t{100001}, 10 * mib}) {
+        const Segment here(place, bytes);
+        fill(here, 9);
+        EXPECT_EQ(read(served.process, block, here).bytes, bytes);
+        EXPECT_EQ(first_difference(here, 5), bytes);
+    }
+    for (const std::size_t bytes :
+         {std::size_t{1}, std::size_t{8}, std::size_t{100001}, 10 * mib}) {
+        const Segment here(place, bytes);
+        fill(here, static_cast<unsigned>(bytes % 251));
+        EXPECT_EQ(write(served.process, here, block).bytes, bytes);
+        EXPECT_EQ(owner.difference(block, bytes, static_cast<unsigned>(bytes % 251)), bytes);
+    }
+    EXPECT_EQ(read(served.process, block, Segment(place, 0)).bytes, 0U);
+}
+
+TEST(MappedEngine, ADeadOwnersMemoryIsNoSuccessForAnArenaEither) {
+    ONECOPY_OWNER(owner, 8 * mib);
+    const std::uint64_t block = owner.block(page, 5);
+    Served served(owner);
+    std::error_code error;
+    const View view = served.attachment.reach(block, page, error);
+    Arena arena({.capacity_bytes = mib});
+    const Segment here(static_cast<std::byte*>(arena.allocate(page, 64)), page);
+    fill(here, 6);
+    owner.child().reap();
+    EXPECT_EQ(write(served.process, here, block).error, std::errc::no_such_process);
+    EXPECT_EQ(first_difference(view.bytes(), 5), page);  // nobody's memory, and left alone
+    EXPECT_EQ(read(served.process, block, here).error, std::errc::no_such_process);
+}
+
 TEST(MappedEngine, ADeadOwnersMemoryIsNoSuccess) {
     ONECOPY_OWNER(owner, 8 * mib);
     const std::uint64_t block = owner.block(1000, 5);

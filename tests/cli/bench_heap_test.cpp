@@ -135,7 +135,7 @@ TEST(BenchHeap, WrongBytesInTheProgramAreNotVerified) {
 }
 
 TEST(BenchHeap, AProgramThatEndsEarlyIsAFailureInOneLine) {
-    const Script script("exit 3");
+    const Script script("read line; exit 3");
     const std::string line = failure_of(script.bench());
     EXPECT_NE(line.find("bench heap: run"), std::string::npos) << line;
     EXPECT_NE(line.find("it ended early"), std::string::npos) << line;
