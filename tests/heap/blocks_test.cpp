@@ -45,7 +45,7 @@ TEST_F(BlockTable, GivesABlockAwayOnce) {
 }
 
 TEST_F(BlockTable, OfTwoThreadsThatFreeABlockOneHasIt) {
-    constexpr int rounds = 50000;
+    constexpr int rounds = 5000;
     std::vector<std::atomic<int>> taken(rounds);
     for (std::size_t i = 0; i < rounds; ++i) blocks_.set(at(i), {2, 2});
     std::atomic<std::size_t> arrived{0};  // two a round: they meet at each block
