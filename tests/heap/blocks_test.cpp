@@ -45,11 +45,18 @@ TEST_F(BlockTable, GivesABlockAwayOnce) {
 }
 
 TEST_F(BlockTable, OfTwoThreadsThatFreeABlockOneHasIt) {
-    constexpr int rounds = 20000;
+    constexpr int rounds = 5000;
     std::vector<std::atomic<int>> taken(rounds);
     for (std::size_t i = 0; i < rounds; ++i) blocks_.set(at(i), {2, 2});
+    std::atomic<std::size_t> arrived{0};  // two a round: they meet at each block
     const auto take_all = [&] {
-        for (std::size_t i = 0; i < rounds; ++i) taken[i] += blocks_.take(at(i)).pages != 0 ? 1 : 0;
+        for (std::size_t i = 0; i < rounds; ++i) {
+            ++arrived;
+            while (arrived < 2 * (i + 1)) {
+                if (i % 16 == 0) std::this_thread::yield();
+            }
+            taken[i] += blocks_.take(at(i)).pages != 0 ? 1 : 0;
+        }
     };
     std::thread other(take_all);
     take_all();

@@ -73,6 +73,28 @@ int main(void) {
     advise(block, page, MADV_DOFORK);
     printf("\n");
 
+    /* The same in a child, whose parent's bytes must not show again, and stay the parent's. */
+    memset(block, 0xab, whole);
+    fflush(stdout);
+    const pid_t pid = fork();
+    CHECK(pid >= 0);
+    if (pid == 0) {
+        printf("in a child:");
+        advise(block, 4 * page, MADV_DONTNEED);
+        count(block, 0, whole);
+        memset(block, 0x12, whole);
+        advise(block, 2 * page, MADV_DONTNEED);
+        for (int i = 0; i < 4 * page; ++i) CHECK(block[i] == (i < 2 * page ? 0 : 0x12));
+        printf("\n");
+        fflush(stdout);
+        _exit(0);
+    }
+    int status = 0;
+    CHECK(waitpid(pid, &status, 0) == pid && status == 0);
+    printf("in its parent:");
+    count(block, 0, whole);
+    printf("\n");
+
     unsigned char* const other =
         mmap(NULL, 4 * page, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
     CHECK(other != MAP_FAILED);

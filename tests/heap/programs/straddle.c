@@ -11,23 +11,25 @@
 
 enum { page = 4096 };
 
-static unsigned char* end_of_mapping(const void* address) {
+/* Of the mappings of the file that `address` lies in, which stand side by side. */
+static unsigned char* end_of_arena(const void* address) {
     char line[512];
-    uintptr_t from = 0, to = 0;
+    uintptr_t end = (uintptr_t)address;
     FILE* const maps = fopen("/proc/self/maps", "r");
     CHECK(maps != NULL);
     while (fgets(line, sizeof line, maps) != NULL) {
+        uintptr_t from = 0, to = 0;
         CHECK(sscanf(line, "%" SCNxPTR "-%" SCNxPTR, &from, &to) == 2);
-        if ((uintptr_t)address >= from && (uintptr_t)address < to) break;
+        if (end >= from && end < to && strstr(line, "onecopy-arena") != NULL) end = to;
     }
     fclose(maps);
-    return (unsigned char*)to;
+    return (unsigned char*)end;
 }
 
 int main(void) {
     unsigned char* const first = malloc(1 << 20);
     CHECK(first != NULL);
-    unsigned char* const end = end_of_mapping(first);
+    unsigned char* const end = end_of_arena(first);
     unsigned char* const rest = malloc((size_t)(end - first) - (1 << 20));
     CHECK(rest == first + (1 << 20));
     unsigned char* const after = mmap(end, 4 * page, PROT_READ | PROT_WRITE,
