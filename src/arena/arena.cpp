@@ -94,6 +94,10 @@ bool Arena::owns(const void* address) const noexcept { return space_->owns(addre
 
 std::size_t Arena::trim() noexcept { return space_->trim(); }
 
+std::error_code Arena::use_huge_pages(std::span<std::byte> block) noexcept {
+    return {space_->make_huge(block.data(), block.size()), std::system_category()};
+}
+
 ArenaUsage Arena::usage() const noexcept { return space_->usage(); }
 
 int Arena::fd() const noexcept { return space_->fd(); }

@@ -147,9 +147,10 @@ ForkHold::Outcome ForkHold::watch() noexcept {
 
 ForkHold::Outcome ForkHold::watch_lazily() noexcept {
     if (shared()->child.wait_until_lost(grace)) return Outcome::settled;
-    for (milliseconds waited{0}; !fits() || !may_copy_for_child(); waited += between_looks) {
+    const auto end = std::chrono::steady_clock::now() + patience;
+    while (!fits() || !may_copy_for_child()) {
         if (shared()->child.wait_until_lost(between_looks)) return Outcome::settled;
-        if (waited < patience) continue;
+        if (std::chrono::steady_clock::now() < end) continue;
         kill_child("they do not fit into memory, and it executed no program within 10 s");
         return Outcome::refused;
     }

@@ -13,6 +13,7 @@
 #include <system_error>
 
 #include "arena/forks.hpp"
+#include "os/huge_pages.hpp"
 #include "os/sealed_memfd.hpp"
 
 namespace onecopy::arena {
@@ -33,8 +34,6 @@ constexpr std::uint64_t kept_share = 16;
 /// Core dumps hold or leave out the arena in chunks of this size, so that handing out and freeing
 /// rarely changes the kernel's list of mappings.
 constexpr std::size_t chunk_bytes = std::size_t{4} << 20;
-
-constexpr std::size_t huge_page_bytes = std::size_t{2} << 20;
 
 std::uint64_t now_ms() noexcept {
     timespec now{};
@@ -71,7 +70,7 @@ ArenaOptions complete(ArenaOptions options) {
 
 /// Maps the file at a multiple of the huge page, so that an offset's alignment is its address's.
 os::Mapping map(const os::Fd& file, std::size_t bytes) {
-    os::Mapping mapped = os::Mapping::aligned(bytes, huge_page_bytes, PROT_READ | PROT_WRITE,
+    os::Mapping mapped = os::Mapping::aligned(bytes, os::huge_page_bytes, PROT_READ | PROT_WRITE,
                                               MAP_SHARED | MAP_NORESERVE, file.get());
     if (!mapped) throw std::system_error(errno, std::system_category(), "onecopy: map an arena");
     ::madvise(mapped.data(), bytes, MADV_DONTDUMP);
@@ -89,7 +88,8 @@ Space::Space(const ArenaOptions& options)
       good_(std::in_place, memory_.bytes()),
       presence_(file_, reinterpret_cast<std::uintptr_t>(memory_.data()), options_.capacity_bytes),
       free_(options_.capacity_bytes / page_),
-      in_use_((options_.capacity_bytes + chunk_bytes - 1) / chunk_bytes) {
+      in_use_((options_.capacity_bytes + chunk_bytes - 1) / chunk_bytes),
+      may_be_huge_(os::shared_memory_may_be_huge()) {
     struct stat facts {};
     if (::fstat(file_.get(), &facts) == 0) {
         file_device_ = facts.st_dev;
@@ -166,7 +166,7 @@ void* Space::allocate(std::size_t bytes, std::size_t alignment, bool zero) noexc
         const std::uint64_t warm = kept_.forget(run);
         if (warm < pages && !affordable((pages - warm) * page_)) {
             free_.give(run);
-            give_back(run);  // the kept part of it is known to nobody any more
+            drop(run);
             return nullptr;
         }
         if (private_ && !map_private(run, true)) {
@@ -185,7 +185,7 @@ void* Space::allocate(std::size_t bytes, std::size_t alignment, bool zero) noexc
 }
 
 std::optional<std::uint64_t> Space::take(std::uint64_t pages, std::uint64_t step) {
-    if (step * page_ <= huge_page_bytes) return free_.take(pages, step);
+    if (step * page_ <= os::huge_page_bytes) return free_.take(pages, step);
     // The mapping itself stands at no such multiple: take more, and give back what is too much.
     const auto first = free_.take(pages + step);
     if (!first) return {};
@@ -195,6 +195,15 @@ std::optional<std::uint64_t> Space::take(std::uint64_t pages, std::uint64_t step
     free_.give({*first, skip});
     free_.give({*first + skip + pages, step - skip});
     return *first + skip;
+}
+
+/// A run that is free again, and of which nobody knows any more what was kept.
+void Space::drop(Extent run) {
+    if (may_be_huge_) {
+        kept_.keep(run, now_ms());
+    } else {
+        give_back(run);
+    }
 }
 
 void Space::hand_out(Extent run) {
@@ -222,7 +231,7 @@ void Space::take_back(Extent run) noexcept {
         }
     } catch (const std::bad_alloc&) {
         // No memory for the bookkeeping: its pages are lost to the arena, their memory is not.
-        give_back(run);
+        if (!may_be_huge_) give_back(run);
     }
 }
 
@@ -243,7 +252,7 @@ bool Space::resize(void* block, std::size_t old_bytes, std::size_t new_bytes) no
         const std::uint64_t warm = kept_.forget(more);
         if (warm < more.pages && !affordable((more.pages - warm) * page_)) {
             free_.give(more);
-            give_back(more);
+            drop(more);
             return false;
         }
         if (private_ && !map_private(more, true)) {
@@ -273,13 +282,46 @@ void Space::give_back(Extent run) const noexcept {
     ::madvise(address_of(run.first), run.pages * page_, MADV_REMOVE);
 }
 
+bool Space::is_free(Extent run) const {
+    bool free = true;
+    free_.each_taken(run, [&](Extent /*taken*/) { free = false; });
+    return free;
+}
+
+/// Wrong reads were reported of large pages that were punched in part while others read them, so
+/// what may be huge goes as a whole, once nothing in it is in use. What cannot go yet is `left`.
+std::uint64_t Space::give_back_whole(Extent run, std::vector<Extent>& left) {
+    const std::uint64_t step = os::huge_page_bytes / page_;
+    const std::uint64_t end = run.first + run.pages;
+    std::uint64_t pages = 0;
+    for (std::uint64_t at = run.first; at < end;) {
+        const std::uint64_t first = at / step * step;
+        const Extent whole{first, std::min(step, memory_.size() / page_ - first)};
+        const Extent part{at, std::min(end, first + whole.pages) - at};
+        if (is_free(whole)) {
+            pages += part.pages + kept_.forget(whole);
+            give_back(whole);
+        } else {
+            left.push_back(part);
+        }
+        at = part.first + part.pages;
+    }
+    return pages;
+}
+
 std::uint64_t Space::return_stale(std::uint64_t since, std::uint64_t most_pages) noexcept {
     std::uint64_t pages = 0;
     try {
+        std::vector<Extent> left;
         while (const auto run = kept_.take_stale(since, most_pages)) {
-            give_back(*run);
-            pages += run->pages;
+            if (may_be_huge_) {
+                pages += give_back_whole(*run, left);
+            } else {
+                give_back(*run);
+                pages += run->pages;
+            }
         }
+        for (const Extent& each : left) kept_.keep(each, now_ms());
     } catch (const std::bad_alloc&) {
     }
     return pages;
@@ -302,6 +344,13 @@ void Space::count_for_dumps(Extent run, bool more) noexcept {
         }
         page += part;
     }
+}
+
+int Space::make_huge(void* block, std::size_t bytes) noexcept {
+    const std::lock_guard guard(lock_);
+    if (private_) return EINVAL;
+    may_be_huge_ = true;
+    return os::make_huge(block, bytes);
 }
 
 std::size_t Space::trim() noexcept {

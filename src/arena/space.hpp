@@ -43,6 +43,9 @@ public:
     bool resize(void* block, std::size_t old_bytes, std::size_t new_bytes) noexcept;
 
     std::size_t trim() noexcept;
+
+    /// Backs the whole huge pages in the run by huge pages; 0 or an errno, see os::make_huge().
+    int make_huge(void* block, std::size_t bytes) noexcept;
     [[nodiscard]] ArenaUsage usage() const noexcept;
 
     [[nodiscard]] std::span<std::byte> range() const noexcept { return memory_.bytes(); }
@@ -94,9 +97,11 @@ private:
         return memory_.data() + page * page_;
     }
     [[nodiscard]] std::uint64_t resident_bytes() const noexcept;
+    [[nodiscard]] bool is_free(Extent run) const;
 
     [[nodiscard]] std::uint64_t stale_before() const noexcept;
     void give_back(Extent run) const noexcept;
+    std::uint64_t give_back_whole(Extent run, std::vector<Extent>& left);
     /// Whether the descriptor still is the file's: some programs close all that they do not know,
     /// and the next file they open gets its number.
     [[nodiscard]] bool has_file() const noexcept;
@@ -111,6 +116,7 @@ private:
     bool affordable(std::uint64_t fresh_bytes);
     std::optional<std::uint64_t> take(std::uint64_t pages, std::uint64_t step);
     void hand_out(Extent run);
+    void drop(Extent run);
     void take_back(Extent run) noexcept;
     std::uint64_t return_stale(std::uint64_t since, std::uint64_t most_pages) noexcept;
     void count_for_dumps(Extent run, bool more) noexcept;
@@ -132,6 +138,8 @@ private:
     std::uint64_t credit_bytes_ = 0;  // of fresh memory, until the limits are looked at again
     std::uint64_t credit_until_ms_ = 0;
     std::vector<std::uint32_t> in_use_;  // pages handed out, for each chunk of the core dump
+
+    bool may_be_huge_;  // then memory goes back in whole huge pages only
 
     bool private_ = false;  // in a child: blocks are anonymous memory, or of a private mapping
     Ranges listed_;         // by the fork that is going on, or, in a child, what is of the file

@@ -8,15 +8,11 @@
 #include <new>
 #include <system_error>
 
+#include "os/huge_pages.hpp"
+
 namespace onecopy::arena {
-namespace {
-
-constexpr std::size_t huge_page_bytes = std::size_t{2} << 20;
-
-}  // namespace
-
 WindowCache::WindowCache(WindowLimits limits) : limits_(limits) {
-    if (!std::has_single_bit(limits.window_bytes) || limits.window_bytes < huge_page_bytes) {
+    if (!std::has_single_bit(limits.window_bytes) || limits.window_bytes < os::huge_page_bytes) {
         throw std::system_error(EINVAL, std::system_category(),
                                 "onecopy: windows must be a power of two of at least 2 MiB");
     }
@@ -75,7 +71,7 @@ std::shared_ptr<Window> WindowCache::get(std::uint64_t arena, std::uint64_t inde
     const std::uint64_t start = index * limits_.window_bytes;
     const std::size_t length = std::min<std::size_t>(limits_.window_bytes, bytes - start);
     os::Mapping memory =
-        os::Mapping::aligned(length, huge_page_bytes, PROT_READ | PROT_WRITE,
+        os::Mapping::aligned(length, os::huge_page_bytes, PROT_READ | PROT_WRITE,
                              MAP_SHARED | MAP_NORESERVE, file.get(), static_cast<off_t>(start));
     if (!memory) return nullptr;
     // Never in a core dump, which would hold (and bring into being) what the peer never touched;

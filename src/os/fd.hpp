@@ -1,6 +1,7 @@
 // Ownership of a file descriptor.
 #pragma once
 
+#include <fcntl.h>
 #include <sys/syscall.h>
 #include <unistd.h>
 
@@ -33,5 +34,13 @@ public:
 private:
     int fd_;
 };
+
+/// The same with a high number, if it can have one: for descriptors that live as long as the
+/// process, so that shells and programs which choose low numbers by themselves do not meet them.
+inline Fd with_high_number(Fd fd) noexcept {
+    constexpr int high = 200;
+    Fd moved(fd ? ::fcntl(fd.get(), F_DUPFD_CLOEXEC, high) : -1);
+    return moved ? std::move(moved) : std::move(fd);
+}
 
 }  // namespace onecopy::os

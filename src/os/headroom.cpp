@@ -13,7 +13,9 @@
 namespace onecopy::os {
 namespace {
 
-Fd open_file(const std::string& path) { return Fd(::open(path.c_str(), O_RDONLY | O_CLOEXEC)); }
+Fd open_file(const std::string& path) {
+    return with_high_number(Fd(::open(path.c_str(), O_RDONLY | O_CLOEXEC)));
+}
 
 /// Reads a small file from its start, into `buffer`.
 template <std::size_t bytes>

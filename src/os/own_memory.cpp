@@ -24,7 +24,7 @@ int own_maps() noexcept {
     std::uint64_t known = kept.load(std::memory_order_acquire);
     if (number == 0) return -1;
     while (known >> 32 != number) {
-        Fd opened(::open("/proc/self/maps", O_RDONLY | O_CLOEXEC));
+        Fd opened = with_high_number(Fd(::open("/proc/self/maps", O_RDONLY | O_CLOEXEC)));
         if (!opened) return -1;
         const std::uint64_t mine = number << 32 | static_cast<std::uint32_t>(opened.get() + 1);
         if (kept.compare_exchange_strong(known, mine, std::memory_order_acq_rel)) {

@@ -25,7 +25,7 @@ Fd make_sealed_memfd(const char* name, std::size_t bytes, unsigned flags) {
     if (::getrlimit(RLIMIT_FSIZE, &limit) == 0 && limit.rlim_cur < bytes) {
         fail(EFBIG, "shared memory above the file size limit (ulimit -f)");
     }
-    Fd fd(::memfd_create(name, MFD_CLOEXEC | MFD_ALLOW_SEALING | flags));
+    Fd fd = with_high_number(Fd(::memfd_create(name, MFD_CLOEXEC | MFD_ALLOW_SEALING | flags)));
     if (!fd) fail(errno, "memfd_create");
     if (::ftruncate(fd.get(), static_cast<off_t>(bytes)) != 0) fail(errno, "size a memfd");
     if (::fcntl(fd.get(), F_ADD_SEALS, seals) != 0) fail(errno, "seal a memfd");

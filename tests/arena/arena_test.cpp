@@ -8,6 +8,7 @@
 #include <unistd.h>
 
 #include <algorithm>
+#include <chrono>
 #include <cstring>
 #include <random>
 #include <string>
@@ -17,12 +18,12 @@
 
 #include "arena/space.hpp"
 #include "support/child.hpp"
+#include "support/memory.hpp"
 
 namespace onecopy::test {
 namespace {
 
 constexpr std::size_t kib = 1024, mib = 1024 * kib;
-const auto page = static_cast<std::size_t>(::sysconf(_SC_PAGESIZE));
 
 ArenaOptions of_capacity(std::size_t bytes) { return {.capacity_bytes = bytes}; }
 
@@ -239,6 +240,37 @@ TEST(Arena, WithLittleAddressSpaceItIsSmaller) {
         return 3;
     });
     EXPECT_EQ(found, 1);
+}
+
+TEST(Arena, HugePagesGoBackAsAWhole) {
+    Arena arena({.capacity_bytes = 64 * mib, .kept_for = std::chrono::hours(1)});
+    auto* const block = static_cast<std::byte*>(arena.allocate(4 * mib, 2 * mib));
+    fill({block, 4 * mib}, 1);
+    if (const std::error_code error = arena.use_huge_pages({block, 4 * mib})) {
+        GTEST_SKIP() << "no huge pages: " << error.message();
+    }
+    EXPECT_EQ(first_difference({block, 4 * mib}, 1), 4 * mib);
+    // Two blocks in the place of one: the second half of it starts inside of a huge page.
+    arena.deallocate(block, 4 * mib, 2 * mib);
+    void* const low = arena.allocate(3 * mib, 2 * mib);
+    void* const high = arena.allocate(mib, 4096);
+    ASSERT_EQ(low, block);
+    ASSERT_EQ(high, block + 3 * mib);
+    arena.deallocate(low, 3 * mib, 2 * mib);
+    EXPECT_EQ(arena.trim(), 2 * mib);
+    EXPECT_EQ(resident(arena), 2 * mib);
+    EXPECT_EQ(arena.usage().kept, mib);  // beside the one in use
+    arena.deallocate(high, mib, 4096);
+    EXPECT_EQ(arena.trim(), 2 * mib);
+    EXPECT_EQ(resident(arena), 0U);
+}
+
+TEST(Arena, HugePagesOfUntouchedMemoryAreZeros) {
+    Arena arena(of_capacity(64 * mib));
+    auto* const block = static_cast<std::byte*>(arena.allocate(2 * mib, 2 * mib));
+    if (arena.use_huge_pages({block, 2 * mib})) GTEST_SKIP() << "no huge pages";
+    EXPECT_EQ(resident(arena), 2 * mib);
+    for (std::size_t i = 0; i < 2 * mib; i += 64) EXPECT_EQ(block[i], std::byte{0});
 }
 
 }  // namespace
