@@ -6,7 +6,8 @@ set -euo pipefail
 build=(g++ cmake ninja-build pkg-config python3 libhwy-dev libfmt-dev libcli11-dev nlohmann-json3-dev
        libopenmpi-dev openmpi-bin)
 test=(libgtest-dev googletest librapidcheck-dev clang libclang-rt-14-dev gnuplot-nox binutils gdb
-      gfortran python3-mpi4py python3-numpy librsvg2-bin procps)
+      gfortran python3-mpi4py python3-numpy librsvg2-bin procps hpcc libjemalloc2
+      libtcmalloc-minimal4 libmimalloc2.0)
 run=(hpcc gnuplot-nox)
 full=(g++-multilib)
 

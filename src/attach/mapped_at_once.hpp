@@ -5,13 +5,13 @@
 // clock and the list of engines, some 40 ns, would be all that a small copy costs.
 #pragma once
 
-#include <atomic>
 #include <cstddef>
 #include <cstdint>
 #include <cstring>
 
 #include "attach/engine.hpp"
 #include "attach/target.hpp"
+#include "os/fence.hpp"
 #include "os/own_memory.hpp"
 
 namespace onecopy::attach {
@@ -32,7 +32,7 @@ inline bool copy_mapped_at_once(const Target& target, Direction direction, std::
         std::memcpy(there.bytes.data(), local, bytes);
     }
     // Looked at again once the bytes are here, as in the mapped engine's proof.
-    std::atomic_thread_fence(std::memory_order_acquire);
+    os::read_fence();
     return memory->owner_is_here();
 }
 

@@ -4,12 +4,12 @@
 // our side would be a signal. On the target's side there is nothing to be refused: the mapping is
 // ours, whatever protections the target gave its own.
 #include <algorithm>
-#include <atomic>
 #include <cerrno>
 #include <cstring>
 
 #include "attach/engine.hpp"
 #include "attach/peer_memory.hpp"
+#include "os/fence.hpp"
 #include "os/own_memory.hpp"
 
 namespace onecopy::attach {
@@ -25,7 +25,7 @@ public:
 
     [[nodiscard]] Proof proof(const Target& target) const noexcept override {
         // The word is looked at once the bytes are here.
-        std::atomic_thread_fence(std::memory_order_acquire);
+        os::read_fence();
         return target.peer_memory()->owner_is_here() ? Proof::certain : Proof::none;
     }
 

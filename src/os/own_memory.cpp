@@ -40,7 +40,7 @@ int own_maps() noexcept {
 /// The declared runs. Written by the threads that make and destroy a GoodMemory, one at a time for
 /// each place; read by all. `version` is odd while a place is being written: a reader that sees it
 /// odd, or changed afterwards, takes the place for empty. The bounds are atomics because they are
-/// read while they are written; the acquire fence orders their loads before the second look.
+/// read while they are written; their own loads (acquire) stand before the second look.
 struct Declared {
     std::atomic<std::uint32_t> version{0};
     std::atomic<std::uintptr_t> begin{0}, end{0};
@@ -95,7 +95,6 @@ bool GoodMemory::covers(const void* address, std::size_t bytes) noexcept {
         const std::uintptr_t begin = place.begin.load(std::memory_order_acquire);
         const std::uintptr_t end = place.end.load(std::memory_order_acquire);
         if (start < begin || start >= end || bytes > end - start) continue;
-        std::atomic_thread_fence(std::memory_order_acquire);
         if (version % 2 == 0 && place.version.load(std::memory_order_relaxed) == version) {
             return true;
         }

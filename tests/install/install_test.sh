@@ -40,7 +40,7 @@ by_pkg_config "$prefix"
 libdir=$(dirname "$(find "$prefix" -name libonecopy.so)")
 
 # Nothing of the layers is exported.
-if nm -DC --defined-only "$libdir/libonecopy.so" | grep -E 'onecopy::(attach|reduce|os|plan|c_api)::'; then
+if nm -DC --defined-only "$libdir/libonecopy.so" | grep -E '^[0-9a-f]+ . onecopy::(attach|arena|reduce|os|plan|c_api)::'; then
     echo "libonecopy.so exports its inside" >&2
     exit 1
 fi
