@@ -190,7 +190,7 @@ std::optional<std::uint64_t> Space::take(std::uint64_t pages, std::uint64_t step
     const auto first = free_.take(pages + step);
     if (!first) return {};
     const auto base = reinterpret_cast<std::uintptr_t>(address_of(*first));
-    const std::uintptr_t mask = step * page_ - 1;
+    const auto mask = static_cast<std::uintptr_t>(step * page_ - 1);
     const std::uint64_t skip = (((base + mask) & ~mask) - base) / page_;
     free_.give({*first, skip});
     free_.give({*first + skip + pages, step - skip});
@@ -279,7 +279,7 @@ void Space::give_back(Extent run) const noexcept {
         return;
     }
     // By libc's madvise, as a program would: whoever watches memory for a network card sees it.
-    ::madvise(address_of(run.first), run.pages * page_, MADV_REMOVE);
+    ::madvise(address_of(run.first), static_cast<std::size_t>(run.pages * page_), MADV_REMOVE);
 }
 
 bool Space::is_free(Extent run) const {

@@ -69,7 +69,8 @@ std::shared_ptr<Window> WindowCache::get(std::uint64_t arena, std::uint64_t inde
     }
     make_room();
     const std::uint64_t start = index * limits_.window_bytes;
-    const std::size_t length = std::min<std::size_t>(limits_.window_bytes, bytes - start);
+    const auto length =
+        static_cast<std::size_t>(std::min<std::uint64_t>(limits_.window_bytes, bytes - start));
     os::Mapping memory =
         os::Mapping::aligned(length, os::huge_page_bytes, PROT_READ | PROT_WRITE,
                              MAP_SHARED | MAP_NORESERVE, file.get(), static_cast<off_t>(start));

@@ -115,7 +115,8 @@ std::size_t accessible(const void* address, std::size_t bytes, Touch how) noexce
         const bool of_a_file = map.inode != 0 || map.device_major != 0 || map.device_minor != 0;
         if (error != 0 || of_a_file) {
             // To the end of that mapping, or of all.
-            const std::uintptr_t to = error != 0 ? end : std::min<std::uint64_t>(end, map.end);
+            const auto to = static_cast<std::uintptr_t>(
+                error != 0 ? end : std::min<std::uint64_t>(end, map.end));
             const std::size_t good = touchable(reinterpret_cast<const void*>(at), to - at, how);
             if (good < to - at) return at - start + good;
             at = to;

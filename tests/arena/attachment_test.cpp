@@ -56,7 +56,7 @@ TEST(Attachment, MappingTouchesNothing) {
     std::error_code error;
     const View view = attachment.reach(owner.base(), 64 * mib, error);
     EXPECT_EQ(view.bytes().size(), 64 * mib);
-    EXPECT_EQ(view.bytes()[block - owner.base()], pattern(5, 0));
+    EXPECT_EQ(view.bytes()[static_cast<std::size_t>(block - owner.base())], pattern(5, 0));
     EXPECT_EQ(owner.resident(), before);
 }
 
@@ -120,7 +120,7 @@ TEST(Attachment, WindowsAreBoundedAndTheLeastUsedGoes) {
         many.push_back(attachment.reach(owner.base() + i * 2 * mib, 8, error));
         many.back().bytes()[0] = static_cast<std::byte>(i);
     }
-    for (std::uint64_t i = 0; i < 16; ++i) EXPECT_EQ(many[i].bytes()[0], static_cast<std::byte>(i));
+    for (std::size_t i = 0; i < 16; ++i) EXPECT_EQ(many[i].bytes()[0], static_cast<std::byte>(i));
     many.clear();
     EXPECT_FALSE(attachment.reach(owner.base() + 40 * mib, 8, error).bytes().empty());
     EXPECT_LE(windows.mapped(), 4U);

@@ -208,9 +208,8 @@ TEST_P(Fork, AProcessThatHasClosedTheFileForksAllTheSame) {
         fill(block, 1);
         // As daemons do; and another file gets the number.
         const int number = arena.fd();
-        ::close(number);
         const Turns turns;
-        if (::fcntl(number, F_GETFD) < 0) return 77;
+        if (::dup2(STDERR_FILENO, number) != number) return 77;
         const pid_t child = fork_to([&] {
             turns.wait_as_child();
             if (::fcntl(number, F_GETFD) < 0) return 3;
@@ -398,7 +397,9 @@ TEST(Forks, ThatExecuteAtOnceCopyNothing) {
 TEST(Forks, OfAFullProcessExecuteAHundredTimes) {
     ONECOPY_NEEDS_ROOT();
     if (sizeof(void*) < 8) GTEST_SKIP() << "4 GiB do not fit into 32 bits";
-    constexpr std::size_t full = std::size_t{4096} * mib, limit = std::size_t{6144} * mib;
+    const std::uint64_t limit = std::uint64_t{6144} * mib;
+    const volatile auto four_gib = static_cast<std::size_t>(std::uint64_t{4096} * mib);
+    const std::size_t full = four_gib;
     if (os::HeadroomWatch().ask().bytes < limit + 512 * mib) GTEST_SKIP() << "too little memory";
     for (const bool threads : {false, true}) {
         const SmallGroup group(limit);

@@ -108,8 +108,10 @@ int be_a_peer(Board& board, int me, const JobSecret& secret) {
                     others[peer].reach(board.of[peer].blocks[block] + at, block_bytes - at, error);
                 if (error || view.bytes().empty()) return 3;
                 const auto seed = static_cast<unsigned>(peer * 100 + block);
-                const std::size_t look = at + random() % view.bytes().size();
-                if (view.bytes()[look - at] != pattern(seed, look)) return 4;
+                const std::size_t within = random() % view.bytes().size();
+                if (view.bytes()[within] != pattern(seed, static_cast<std::size_t>(at) + within)) {
+                    return 4;
+                }
                 at += view.bytes().size();
             }
             if (windows.mapped() > most_windows) return 5;

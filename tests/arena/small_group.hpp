@@ -3,6 +3,7 @@
 
 #include <unistd.h>
 
+#include <cstdint>
 #include <filesystem>
 #include <fstream>
 #include <string>
@@ -16,7 +17,7 @@ namespace onecopy::test {
 /// A memory cgroup of version 1 or 2 for this test, below the one that this process is in.
 class SmallGroup {
 public:
-    explicit SmallGroup(std::size_t bytes) {
+    explicit SmallGroup(std::uint64_t bytes) {
         std::ifstream groups("/proc/self/cgroup");
         std::string own_v1 = "/", own_v2 = "/";
         for (std::string line; std::getline(groups, line);) {
