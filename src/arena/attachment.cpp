@@ -43,14 +43,12 @@ View Attachment::reach(std::uint64_t address, std::uint64_t bytes,
         error.assign(EFAULT, std::system_category());
         return {};
     }
-    std::shared_ptr<arena::Window> window = arena_->window_at(address);
-    if (!window) {
+    arena::WindowCache::Found found = arena_->found_at(address, bytes);
+    if (!found.window) {
         error.assign(errno, std::system_category());
         return {};
     }
-    const std::span<std::byte> found =
-        arena::PeerArena::part(*window, address - arena_->base(), bytes, arena_->window_bytes());
-    return {std::move(window), found};
+    return {std::move(found.window), found.bytes};
 }
 
 std::uint64_t Attachment::address_of(const View& view) const noexcept {

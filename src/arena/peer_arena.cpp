@@ -1,6 +1,5 @@
 #include "arena/peer_arena.hpp"
 
-#include <algorithm>
 #include <cerrno>
 #include <utility>
 
@@ -32,24 +31,17 @@ void PeerArena::in_child() noexcept {
     presence_.abandon();
 }
 
-std::shared_ptr<Window> PeerArena::window_at(std::uint64_t address) const noexcept {
-    return cache_->get(number_, (address - base_) / cache_->window_bytes(), file_, capacity_);
-}
-
-std::span<std::byte> PeerArena::part(const Window& window, std::uint64_t offset,
-                                     std::uint64_t bytes, std::size_t window_bytes) noexcept {
-    const auto within = static_cast<std::size_t>(offset % window_bytes);
-    const std::span<std::byte> rest = window.bytes().subspan(within);
-    return rest.first(static_cast<std::size_t>(std::min<std::uint64_t>(bytes, rest.size())));
+WindowCache::Found PeerArena::found_at(std::uint64_t address, std::uint64_t bytes) const noexcept {
+    WindowCache::Found found = cache_->get(number_, address - base_, file_, capacity_);
+    if (bytes < found.bytes.size())
+        found.bytes = found.bytes.first(static_cast<std::size_t>(bytes));
+    return found;
 }
 
 attach::PeerMemory::Reach PeerArena::reach(std::uint64_t address, std::uint64_t bytes) noexcept {
     if (bytes == 0 || !owns(address, 1)) return {};
-    std::shared_ptr<Window> window = window_at(address);
-    if (!window) return {};
-    const std::span<std::byte> found =
-        part(*window, address - base_, bytes, cache_->window_bytes());
-    return {found, std::move(window)};
+    WindowCache::Found found = found_at(address, bytes);
+    return {found.bytes, std::move(found.window)};
 }
 
 }  // namespace onecopy::arena

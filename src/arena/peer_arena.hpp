@@ -30,13 +30,10 @@ public:
         return address >= base_ && offset <= capacity_ && bytes <= capacity_ - offset;
     }
 
-    /// The window that holds `address`, which must be in the arena; null and errno.
-    [[nodiscard]] std::shared_ptr<Window> window_at(std::uint64_t address) const noexcept;
-
-    /// The bytes from `address` on, up to the end of the window.
-    [[nodiscard]] static std::span<std::byte> part(const Window& window, std::uint64_t offset,
-                                                   std::uint64_t bytes,
-                                                   std::size_t window_bytes) noexcept;
+    /// The window that holds `address`, which must be in the arena, and its bytes from there on, at
+    /// most `bytes`; null and errno.
+    [[nodiscard]] WindowCache::Found found_at(std::uint64_t address,
+                                              std::uint64_t bytes) const noexcept;
 
     [[nodiscard]] Reach reach(std::uint64_t address, std::uint64_t bytes) noexcept override;
 

@@ -48,10 +48,14 @@ public:
     /// Forgets its windows; those in use stay mapped until they are let go.
     void leave(std::uint64_t arena) noexcept;
 
-    /// The window, mapped from `file` if it is not yet; null and errno if that fails. `bytes` is
-    /// the file's size.
-    std::shared_ptr<Window> get(std::uint64_t arena, std::uint64_t index, const os::Fd& file,
-                                std::size_t bytes) noexcept;
+    /// The window that holds byte `offset` of the arena, mapped from `file` if it is not yet, and
+    /// the bytes from there on to its end; null and errno if that fails. `capacity` is the arena's.
+    struct Found {
+        std::shared_ptr<Window> window;
+        std::span<std::byte> bytes;
+    };
+    Found get(std::uint64_t arena, std::uint64_t offset, const os::Fd& file,
+              std::size_t capacity) noexcept;
 
 private:
     void before_fork() noexcept override { lock_.lock(); }
@@ -65,10 +69,19 @@ private:
     };
     void make_room() noexcept;
 
+    std::shared_ptr<Window> find_or_map(const Key& key, const os::Fd& file,
+                                        std::size_t capacity) noexcept;
+
     WindowLimits limits_;
+    unsigned window_shift_;  // log2 of a window's bytes
     mutable std::mutex lock_;
     std::map<Key, Entry> windows_;
     std::list<Key> by_use_;  // the least recently used first
+    // The last of them, found without a search; null when it is not known. A transfer meets these
+    // lines alone, cold as they are behind a message that filled the first-level cache.
+    Key last_key_{};
+    const Entry* last_ = nullptr;
+    std::span<std::byte> last_bytes_;
     std::uint64_t last_arena_ = 0;
 };
 
