@@ -45,14 +45,14 @@ void ArenaPair::open(Side side, pid_t peer) {
 void ArenaPair::make_and_attach(Side side, pid_t peer) {
     ArenaMeeting::Half& own = meeting_->halves[static_cast<std::size_t>(side)];
     const ArenaMeeting::Half& other = meeting_->halves[1 - static_cast<std::size_t>(side)];
-    const std::size_t bytes = std::max(bytes_, least_block);
+    const std::size_t bytes = std::max(2 * bytes_, least_block);
     const std::size_t capacity = std::bit_ceil(2 * bytes);
     arena_.emplace(ArenaOptions{.capacity_bytes = capacity});
     // One window holds it all, so that one view of the peer's block lasts.
     WindowLimits limits;
     limits.window_bytes = std::max(limits.window_bytes, capacity);
     windows_.emplace(limits);
-    mine_ = {static_cast<std::byte*>(arena_->allocate(bytes, page)), bytes_};
+    mine_ = {static_cast<std::byte*>(arena_->allocate(bytes, page)), 2 * bytes_};
     std::memset(mine_.data(), 0, mine_.size());
     ArenaDoor door(*arena_, meeting_->secret);
     if (door.name().size() >= own.door.size()) throw Refused("the door's name is too long");
@@ -74,9 +74,9 @@ void ArenaPair::attach_to(const ArenaMeeting::Half& half) {
     attachment_.emplace(knock(*windows_, half.door.data(), meeting_->secret));
     theirs_ = half.block;
     std::error_code error;
-    view_ = attachment_->reach(theirs_, bytes_, error);
+    view_ = attachment_->reach(theirs_, 2 * bytes_, error);
     if (error) throw std::system_error(error, "the peer's arena");
-    if (view_.bytes().size() != bytes_) throw Refused("the peer's block lies in two windows");
+    if (view_.bytes().size() != 2 * bytes_) throw Refused("the peer's blocks lie in two windows");
 }
 
 }  // namespace onecopy::cli

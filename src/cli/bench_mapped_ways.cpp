@@ -21,12 +21,14 @@ public:
     Mapped(Own own, Work work, const Lane& lane) : OneSided(work, lane), own_(own) {}
 
     [[nodiscard]] std::span<std::byte> source() const override {
-        return worker() == Side::sender && own_ == Own::ordinary ? lane().source
-                                                                 : lane().arenas->mine();
+        return worker() == Side::sender && own_ == Own::ordinary
+                   ? lane().source
+                   : lane().arenas->mine(ArenaPair::Block::one_writes);
     }
     [[nodiscard]] std::span<std::byte> destination() const override {
-        return worker() == Side::receiver && own_ == Own::ordinary ? lane().destination
-                                                                   : lane().arenas->mine();
+        return worker() == Side::receiver && own_ == Own::ordinary
+                   ? lane().destination
+                   : lane().arenas->mine(ArenaPair::Block::one_writes);
     }
 
     /// Both sides have an arena to make; then the worker's proof.
@@ -41,13 +43,15 @@ private:
         Transfer moved;
         if (work() == Work::reduce) {
             const Segment to = destination().first(bytes);
-            const RemoteSegment from{arenas.theirs(), bytes};
+            const RemoteSegment from{arenas.theirs(ArenaPair::Block::one_writes), bytes};
             moved = reduce(arenas.peer(), std::span(&to, 1), std::span(&from, 1), Op::sum,
                            Type::float64);
         } else if (worker() == Side::receiver) {
-            moved = read(arenas.peer(), arenas.theirs(), destination().first(bytes));
+            moved = read(arenas.peer(), arenas.theirs(ArenaPair::Block::one_writes),
+                         destination().first(bytes));
         } else {
-            moved = write(arenas.peer(), source().first(bytes), arenas.theirs());
+            moved = write(arenas.peer(), source().first(bytes),
+                          arenas.theirs(ArenaPair::Block::one_writes));
         }
         if (moved.error) throw std::system_error(moved.error, "onecopy");
     }
@@ -61,9 +65,11 @@ class MappedCooperative final : public Way {
 public:
     MappedCooperative(Work work, const Lane& lane) : Way(lane), work_(work) {}
 
-    [[nodiscard]] std::span<std::byte> source() const override { return lane().arenas->mine(); }
+    [[nodiscard]] std::span<std::byte> source() const override {
+        return lane().arenas->mine(ArenaPair::Block::both_write);
+    }
     [[nodiscard]] std::span<std::byte> destination() const override {
-        return lane().arenas->mine();
+        return lane().arenas->mine(ArenaPair::Block::both_write);
     }
     [[nodiscard]] bool works(Side) const override { return true; }
 
@@ -79,19 +85,24 @@ public:
 
     bool step(Side side) override {
         const ArenaPair& arenas = *lane().arenas;
-        const auto own = reinterpret_cast<std::uintptr_t>(arenas.mine().data());
-        const std::uint64_t from = side == Side::sender ? own : arenas.theirs();
-        const std::uint64_t to = side == Side::sender ? arenas.theirs() : own;
+        const auto own =
+            reinterpret_cast<std::uintptr_t>(arenas.mine(ArenaPair::Block::both_write).data());
+        const std::uint64_t from =
+            side == Side::sender ? own : arenas.theirs(ArenaPair::Block::both_write);
+        const std::uint64_t to =
+            side == Side::sender ? arenas.theirs(ArenaPair::Block::both_write) : own;
         const Side announcer = work_ == Work::write ? Side::sender : Side::receiver;
         if (side == announcer && !announced_) {
             lane().together->announce(
                 {from, to, message_bytes(), cooperative_chunk_bytes(message_bytes())});
             announced_ = true;
         }
-        const std::span<std::byte> source =
-            side == Side::sender ? arenas.mine() : arenas.theirs_here();
-        const std::span<std::byte> target =
-            side == Side::sender ? arenas.theirs_here() : arenas.mine();
+        const std::span<std::byte> source = side == Side::sender
+                                                ? arenas.mine(ArenaPair::Block::both_write)
+                                                : arenas.theirs_here(ArenaPair::Block::both_write);
+        const std::span<std::byte> target = side == Side::sender
+                                                ? arenas.theirs_here(ArenaPair::Block::both_write)
+                                                : arenas.mine(ArenaPair::Block::both_write);
         return lane().together->take_part(number_, [&](const CooperativeMessage::Chunk& chunk) {
             const std::byte* const origin = source.data() + (chunk.from - from);
             const std::span<std::byte> place = target.subspan(chunk.to - to, chunk.bytes);
