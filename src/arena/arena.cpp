@@ -41,7 +41,8 @@ private:
 /// child forked while another thread held that could never take it.
 class Arena::Pools final : private arena::ForkAware {
 public:
-    explicit Pools(std::pmr::memory_resource& pages) noexcept : pages_(pages) {}
+    explicit Pools(std::pmr::memory_resource& pages) : pages_(pages) { enter_forks(); }
+    ~Pools() override { leave_forks(); }
 
     void* allocate(std::size_t bytes, std::size_t alignment) {
         const std::lock_guard guard(lock_);

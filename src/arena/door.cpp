@@ -94,7 +94,9 @@ struct ArenaDoor::State final : private arena::ForkAware {
     std::vector<Caller> callers;
     bool remove_file = false;
 
+    State() { enter_forks(); }
     ~State() override {
+        leave_forks();
         if (remove_file) ::unlink(name.c_str());
     }
     /// The door stays the parent's.

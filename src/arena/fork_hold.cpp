@@ -1,5 +1,7 @@
 #include "arena/fork_hold.hpp"
 
+#include <dirent.h>
+#include <fcntl.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/uio.h>
@@ -9,6 +11,7 @@
 #include <cerrno>
 #include <csignal>
 #include <cstdio>
+#include <cstdlib>
 #include <cstring>
 #include <exception>
 
@@ -43,14 +46,17 @@ bool other_threads_run() noexcept {
     return ::stat("/proc/self/task", &facts) != 0 || facts.st_nlink != 3;
 }
 
-void ForkHold::prepare(std::size_t bytes) noexcept {
+void ForkHold::prepare(std::size_t bytes, bool by_hand) noexcept {
+    // A handler that ran while the parent is held would write for itself and for the child.
+    sigset_t all;
+    ::sigfillset(&all);
+    ::pthread_sigmask(SIG_BLOCK, &all, &signals_);
     bytes_ = bytes;
     child_ = 0;
-    still_ = false;
     of_our_parent_.store(nullptr, std::memory_order_release);
+    room_ = true;
     if (bytes == 0) return;
-    threads_ = arena::other_threads_run();
-    still_ = !threads_;
+    threads_ = other_threads_run();
     shared_ = os::Mapping(sizeof(Shared), PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS);
     if (shared_) {
         os::Lifeline::make_at(&shared()->parent);
@@ -71,6 +77,7 @@ void ForkHold::prepare(std::size_t bytes) noexcept {
         if (!headroom_) headroom_.emplace();
     } catch (const std::exception&) {
     }
+    room_ = !by_hand || fits();
 }
 
 ForkHold::Order ForkHold::enter_child() noexcept {
@@ -85,6 +92,7 @@ ForkHold::Order ForkHold::enter_child() noexcept {
     do {
         got = ::recv(child_end_.get(), &order, 1, 0);
     } while (got < 0 && errno == EINTR);
+    if (got != 1 || order != static_cast<char>(Order::copy)) child_end_ = os::Fd{};
     // A parent that has ended writes nothing any more.
     return got == 1 && order == static_cast<char>(Order::copy) ? Order::copy : Order::go_on;
 }
@@ -128,16 +136,33 @@ bool ForkHold::fits() const noexcept {
     return !headroom_ || headroom_->ask().bytes >= bytes_ + margin_bytes;
 }
 
-ForkHold::Outcome ForkHold::watch() noexcept {
+void ForkHold::let_signals_in() const noexcept {
+    ::pthread_sigmask(SIG_SETMASK, &signals_, nullptr);
+}
+
+ForkHold::Outcome ForkHold::meet() noexcept {
     child_end_ = os::Fd{};
     if (bytes_ == 0) return Outcome::settled;
+    if (!parent_end_ || !shared_) {
+        // If there is a child, it has given up. Whoever wraps fork() knows.
+        say("no descriptors or no memory are left to tell when it is done");
+        return Outcome::refused;
+    }
     const char first = receive();
     if (first == 0) return Outcome::settled;  // there is no child, or no longer
     if (first == failed) {
-        kill_child("there is no memory to keep account of it");
+        kill_child(room_ ? "the kernel has no mappings left for them (vm.max_map_count, ulimit -v)"
+                         : "they do not fit into memory");
         return Outcome::refused;
     }
-    const bool exact = still_ && may_copy_for_child();
+    return Outcome::go_on;
+}
+
+ForkHold::Outcome ForkHold::watch(bool still) noexcept {
+    const bool exact = still && may_copy_for_child();
+    std::array<char, 64> path{};
+    std::snprintf(path.data(), path.size(), "/proc/%d/pagemap", static_cast<int>(child_));
+    page_map_ = os::Fd(::open(path.data(), O_RDONLY | O_CLOEXEC));
     const bool copy_now = bytes_ <= little_bytes || (!exact && fits());
     const auto order = static_cast<char>(copy_now ? Order::copy : Order::go_on);
     ::send(parent_end_.get(), &order, 1, MSG_NOSIGNAL);
@@ -146,12 +171,14 @@ ForkHold::Outcome ForkHold::watch() noexcept {
 }
 
 ForkHold::Outcome ForkHold::watch_lazily() noexcept {
-    if (shared()->child.wait_until_lost(grace)) return Outcome::settled;
+    if (wait_until_gone(grace)) return Outcome::settled;
     const auto end = std::chrono::steady_clock::now() + patience;
     while (!fits() || !may_copy_for_child()) {
-        if (shared()->child.wait_until_lost(between_looks)) return Outcome::settled;
+        if (wait_until_gone(between_looks)) return Outcome::settled;
         if (std::chrono::steady_clock::now() < end) continue;
-        kill_child("they do not fit into memory, and it executed no program within 10 s");
+        kill_child(fits() ? "it may not be reached (it is not dumpable any more?), and it executed "
+                            "no program within 10 s"
+                          : "they do not fit into memory, and it executed no program within 10 s");
         return Outcome::refused;
     }
     return Outcome::copy_for_it;
@@ -160,12 +187,16 @@ ForkHold::Outcome ForkHold::watch_lazily() noexcept {
 void ForkHold::kill_child(const char* why) const noexcept {
     if (child_ > 0) ::kill(child_, SIGKILL);
     shared()->child.wait_until_lost(patience);
+    say(why);
+}
+
+void ForkHold::say(const char* why) const noexcept {
     std::array<char, 320> line{};
-    const int length = std::snprintf(
-        line.data(), line.size(),
-        "onecopy: fork: process %d was ended: %zu MiB of shared memory need copies of their own in "
-        "it, but %s; use posix_spawn or vfork, or allow more memory\n",
-        static_cast<int>(child_), bytes_ >> 20, why);
+    const int length = std::snprintf(line.data(), line.size(),
+                                     "onecopy: fork: the child was ended: %zu KiB of shared memory "
+                                     "need copies of their own in it, "
+                                     "but %s; use posix_spawn or vfork, or raise that limit\n",
+                                     bytes_ >> 10, why);
     [[maybe_unused]] const ssize_t written =
         ::write(STDERR_FILENO, line.data(), static_cast<std::size_t>(length));
 }
@@ -178,6 +209,43 @@ bool ForkHold::may_copy_for_child() const noexcept {
     return ::process_vm_writev(child_, &nothing, 1, &there, 1, 0) < 0 && errno == EFAULT;
 }
 
+bool ForkHold::wait_until_gone(milliseconds at_most) noexcept {
+    if (!shared()->child.wait_until_lost(at_most)) return false;
+    if (is_gone()) return true;
+    ::usleep(static_cast<useconds_t>(std::chrono::microseconds(at_most).count()));
+    return is_gone();
+}
+
+/// Its lifeline is lost: has it executed or ended, or only its first thread?
+bool ForkHold::is_gone() noexcept {
+    const auto has_our_page = [&](pid_t thread) {
+        char byte = 0;
+        const iovec here{&byte, 1};
+        const iovec there{shared(), 1};
+        return ::process_vm_readv(thread, &here, 1, &there, 1, 0) == 1;
+    };
+    // For some microseconds a thread on its way out still has its memory.
+    for (int looks = 0; has_our_page(child_); ++looks) {
+        if (looks == 20) return false;
+        ::usleep(500);
+    }
+    if (errno != ESRCH) return true;
+    std::array<char, 64> path{};
+    std::snprintf(path.data(), path.size(), "/proc/%d/task", static_cast<int>(child_));
+    DIR* const threads = ::opendir(path.data());
+    if (threads == nullptr) return true;
+    bool gone = true;
+    while (const dirent* each = ::readdir(threads)) {
+        const auto number = static_cast<pid_t>(std::strtol(each->d_name, nullptr, 10));
+        if (number <= 0 || !has_our_page(number)) continue;
+        child_ = number;
+        gone = false;
+        break;
+    }
+    ::closedir(threads);
+    return gone;
+}
+
 bool ForkHold::copy_for_child(const Range& range) const noexcept {
     // The kernel takes the pages for writing, which gives the child its own copies, before it looks
     // at the source; there it stops. So no byte is written, and what the child writes at the same
@@ -186,13 +254,71 @@ bool ForkHold::copy_for_child(const Range& range) const noexcept {
         const std::size_t bytes = std::min<std::size_t>(range.end - at, at_once_bytes);
         const iovec nothing{unreadable_.data(), bytes};
         const iovec there{reinterpret_cast<void*>(at), bytes};
-        if (!shared()->child.held()) return true;  // it has executed or ended
-        if (::process_vm_writev(child_, &nothing, 1, &there, 1, 0) < 0 && errno != EFAULT &&
-            shared()->child.held()) {
-            return false;  // it has taken the right to from us
+        if (::process_vm_writev(child_, &nothing, 1, &there, 1, 0) < 0 && errno != EFAULT) {
+            return errno == ESRCH;  // gone; or it has taken the right to from us
         }
+        if (!copy_one_by_one(at, bytes)) return false;
     }
     return true;
+}
+
+/// The kernel stops at a page that cannot be written (the child has unmapped or protected it) and
+/// does not say so: the pages that still are the file's are taken one by one. One that the child
+/// may only read cannot change while our bytes, the same, are forced into it.
+bool ForkHold::copy_one_by_one(std::uintptr_t begin, std::size_t bytes) const noexcept {
+    constexpr std::uint64_t present_or_swapped = std::uint64_t{3} << 62;
+    constexpr std::uint64_t of_a_file = std::uint64_t{1} << 61;
+    constexpr std::size_t most_pages = at_once_bytes / 4096;
+    const auto page = static_cast<std::size_t>(::sysconf(_SC_PAGESIZE));
+    std::array<std::uint64_t, most_pages> entries;
+    const std::size_t pages = bytes / page;
+    const auto offset = static_cast<off_t>(begin / page * sizeof entries[0]);
+    const ssize_t got = ::pread(page_map_.get(), entries.data(), pages * sizeof entries[0], offset);
+    if (got != static_cast<ssize_t>(pages * sizeof entries[0])) return true;  // gone, or no /proc
+    for (std::size_t i = 0; i < pages; ++i) {
+        if ((entries[i] & present_or_swapped) != 0 && (entries[i] & of_a_file) == 0) continue;
+        const std::uintptr_t at = begin + i * page;
+        const iovec nothing{unreadable_.data(), 1};
+        const iovec there{reinterpret_cast<void*>(at), 1};
+        ::process_vm_writev(child_, &nothing, 1, &there, 1, 0);
+        std::uint64_t entry = 0;
+        if (::pread(page_map_.get(), &entry, sizeof entry,
+                    static_cast<off_t>(at / page * sizeof entry)) != sizeof entry) {
+            return true;
+        }
+        if ((entry & present_or_swapped) != 0 && (entry & of_a_file) == 0) continue;
+        if (!force_same(at, page)) return false;
+    }
+    return true;
+}
+
+/// False if it cannot be done where it must be.
+bool ForkHold::force_same(std::uintptr_t at, std::size_t page) const noexcept {
+    // Another mapping may stand there by now; then it is none of ours.
+    std::array<char, 4096> seen;
+    for (std::size_t done = 0; done < page; done += seen.size()) {
+        const iovec here{seen.data(), seen.size()};
+        const iovec there{reinterpret_cast<void*>(at + done), seen.size()};
+        if (::process_vm_readv(child_, &here, 1, &there, 1, 0) !=
+                static_cast<ssize_t>(seen.size()) ||
+            std::memcmp(seen.data(), reinterpret_cast<const void*>(at + done), seen.size()) != 0) {
+            return true;
+        }
+    }
+    std::array<char, 64> path{};
+    std::snprintf(path.data(), path.size(), "/proc/%d/mem", static_cast<int>(child_));
+    const os::Fd memory(::open(path.data(), O_RDWR | O_CLOEXEC));
+    return memory && ::pwrite(memory.get(), reinterpret_cast<const void*>(at), page,
+                              static_cast<off_t>(at)) == static_cast<ssize_t>(page);
+}
+
+void ForkHold::give_child(const Range& range) const noexcept {
+    for (std::uintptr_t at = range.begin; at < range.end;) {
+        const iovec here{reinterpret_cast<void*>(at), range.end - at};
+        const ssize_t given = ::process_vm_writev(child_, &here, 1, &here, 1, 0);
+        if (given <= 0) return;
+        at += static_cast<std::size_t>(given);
+    }
 }
 
 void ForkHold::finish() noexcept {
@@ -201,6 +327,7 @@ void ForkHold::finish() noexcept {
         shared_ = os::Mapping();
     }
     parent_end_ = os::Fd{};
+    page_map_ = os::Fd{};
 }
 
 bool ForkHold::our_parent_is_held() const noexcept {

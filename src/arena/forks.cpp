@@ -6,6 +6,8 @@
 
 #include <atomic>
 #include <csignal>
+#include <cstdint>
+#include <ctime>
 #include <mutex>
 #include <new>
 
@@ -74,31 +76,47 @@ void before_fork() noexcept {
     forking = true;
     refused = false;
     list().tell(&ForkAware::before_fork);
+    Presence::before_fork();
     std::size_t bytes = 0;
+    bool by_hand = false, handed_out = false;
     for_spaces([&](Space& space) {
         space.lock_for_fork();
         bytes += space.list_for_fork();
+        by_hand = by_hand || space.copies_by_hand();
+        handed_out = handed_out || space.has_handed_out();
     });
-    hold().prepare(bytes);
-    if (bytes > 0 && hold().other_threads_run()) {
-        bool still = true;
-        for_spaces([&](Space& space) { still = still && space.hold_writes(); });
-        hold().writes_are_held(still);
-    }
+    // Other threads may touch the first page of a block until the child is made.
+    if (bytes == 0 && handed_out && other_threads_run()) bytes = 1;
+    hold().prepare(bytes, by_hand);
 }
+
+/// As early as a library can: who registers later has its locks when ours hold the arenas still.
+[[gnu::constructor(101)]] void register_early() { watch_forks(); }
 
 void unlock() noexcept {
     for_spaces([](Space& space) { space.unlock_after_fork(); });
+    Presence::after_fork();
     forking = false;
     list().lock.unlock();
+    hold().let_signals_in();
 }
 
 void in_parent() noexcept {
-    refused = !hold().supervise([](const auto& each) {
+    const auto each_range = [](const auto& each) {
         for_spaces([&](Space& space) {
             for (const Range& range : space.listed_for_fork()) each(range);
         });
-    });
+    };
+    const auto hold_writes = [] {
+        bool held = true;
+        for_spaces([&](Space& space) { held = held && space.hold_writes(); });
+        // What they touched for the first time since it was listed is not in the child.
+        for_spaces([&](Space& space) {
+            space.each_touched_since([&](const Range& range) { hold().give_child(range); });
+        });
+        return held;
+    };
+    refused = !hold().supervise(each_range, hold_writes);
     for_spaces([](Space& space) { space.release_writes(); });
     hold().finish();
     list().tell(&ForkAware::after_fork);
@@ -114,7 +132,11 @@ bool settle_all() noexcept {
 
 void in_child() noexcept {
     bool good = true;
-    for_spaces([&](Space& space) { good = space.become_private() && good; });
+    if (hold().has_room()) {
+        for_spaces([&](Space& space) { good = space.become_private() && good; });
+    } else {
+        good = false;
+    }
     list().tell(&ForkAware::in_child);
     unsettled.store(true, std::memory_order_release);
     if (!good) hold().give_up_child();
@@ -127,11 +149,11 @@ void in_child() noexcept {
 
 }  // namespace
 
-ForkAware::ForkAware() {
+void ForkAware::enter_forks() {
     watch_forks();
     list().add(*this);
 }
-ForkAware::~ForkAware() { list().remove(*this); }
+void ForkAware::leave_forks() noexcept { list().remove(*this); }
 
 void watch_forks() {
     static const int error = ::pthread_atfork(before_fork, in_parent, in_child);
@@ -159,6 +181,14 @@ void leave_forks(Space& space) noexcept {
     }
 }
 
+void wait_for_our_parent() noexcept {
+    if (unsettled.load(std::memory_order_acquire)) hold().wait_for_our_parent();
+}
+
+bool our_parent_is_held() noexcept {
+    return unsettled.load(std::memory_order_acquire) && hold().our_parent_is_held();
+}
+
 bool fork_was_refused() noexcept { return refused; }
 
 bool on_an_arena_stack() noexcept {
@@ -170,11 +200,26 @@ bool on_an_arena_stack() noexcept {
 }
 
 void settle_now() noexcept {
+    // A look takes some microseconds, and threads may run in this child for ever.
+    constexpr std::int64_t every_ns = 10'000'000;
+    static constinit std::atomic<std::int64_t> next_look_ns{0};
+    timespec now{};
+    ::clock_gettime(CLOCK_MONOTONIC_COARSE, &now);
+    const std::int64_t now_ns = std::int64_t{now.tv_sec} * 1'000'000'000 + now.tv_nsec;
+    if (now_ns < next_look_ns.load(std::memory_order_relaxed)) return;
+    next_look_ns.store(now_ns + every_ns, std::memory_order_relaxed);
     if (forking || hold().our_parent_is_held() || other_threads_run()) return;
-    const std::lock_guard guard(list().lock);
-    for_spaces([](Space& space) { space.lock_for_fork(); });
-    settle_all();
-    for_spaces([](Space& space) { space.unlock_after_fork(); });
+    // A handler that wrote between the copying of a page and its replacement would lose that.
+    sigset_t all, before;
+    ::sigfillset(&all);
+    ::pthread_sigmask(SIG_BLOCK, &all, &before);
+    {
+        const std::lock_guard guard(list().lock);
+        for_spaces([](Space& space) { space.lock_for_fork(); });
+        settle_all();
+        for_spaces([](Space& space) { space.unlock_after_fork(); });
+    }
+    ::pthread_sigmask(SIG_SETMASK, &before, nullptr);
 }
 
 }  // namespace onecopy::arena

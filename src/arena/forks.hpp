@@ -29,11 +29,11 @@
 
 namespace onecopy::arena {
 
-/// Something that must know of forks. Registered by its constructor, and no more from its
-/// destructor on; both take a lock that a fork holds.
+/// Something that must know of forks, between enter_forks() at the end of its constructor and
+/// leave_forks() at the start of its destructor: another thread may fork at any moment.
 class ForkAware {
 public:
-    ForkAware();
+    ForkAware() = default;
     ForkAware(const ForkAware&) = delete;
     ForkAware& operator=(const ForkAware&) = delete;
 
@@ -45,7 +45,9 @@ public:
     virtual void in_child() noexcept = 0;
 
 protected:
-    virtual ~ForkAware();
+    virtual ~ForkAware() = default;
+    void enter_forks();
+    void leave_forks() noexcept;
 
 private:
     friend struct ForkList;
@@ -62,6 +64,13 @@ void watch_forks();
 /// From now on forks look after `space`.
 void enter_forks(Space& space);
 void leave_forks(Space& space) noexcept;
+
+/// In a child: waits while its parent stands still for it, since the parent is copying what is
+/// mapped here as it was; before mappings inside an arena are changed.
+void wait_for_our_parent() noexcept;
+
+/// In a child: whether it does.
+bool our_parent_is_held() noexcept;
 
 /// Whether the calling thread's last fork() ended with its child killed for want of memory. For who
 /// wraps fork() and can return ENOMEM.

@@ -22,9 +22,15 @@ PeerArena::PeerArena(std::shared_ptr<WindowCache> cache, os::Fd file, std::uint6
       base_(base),
       capacity_(capacity_of(file_)),
       presence_(file_, base, capacity_),
-      number_(cache_->enter()) {}
+      program_(presence_.program()),
+      number_(cache_->enter()) {
+    enter_forks();
+}
 
-PeerArena::~PeerArena() { cache_->leave(number_); }
+PeerArena::~PeerArena() {
+    leave_forks();
+    cache_->leave(number_);
+}
 
 void PeerArena::in_child() noexcept {
     file_ = os::Fd{};

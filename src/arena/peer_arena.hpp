@@ -42,9 +42,7 @@ public:
     }
 
     /// The AT_RANDOM bytes of the owner's program.
-    [[nodiscard]] const std::array<std::byte, 16>& program() const noexcept {
-        return presence_.program();
-    }
+    [[nodiscard]] const std::array<std::byte, 16>& program() const noexcept { return program_; }
 
 private:
     void in_child() noexcept override;
@@ -54,6 +52,7 @@ private:
     std::uint64_t base_;
     std::size_t capacity_;
     PeerPresence presence_;
+    std::array<std::byte, 16> program_;
     std::uint64_t number_;
 };
 

@@ -93,9 +93,12 @@ void Presence::renew() noexcept {
     }
 }
 
+void Presence::before_fork() noexcept { waiting_lock.lock(); }
+void Presence::after_fork() noexcept { waiting_lock.unlock(); }
+
 void Presence::abandon() noexcept {
     page_ = os::Mapping();
-    waiting().clear();  // nobody else runs in a child yet, so the lock is not needed
+    waiting().clear();  // the fork has the lock
 }
 
 PeerPresence::PeerPresence(const os::Fd& file, std::uint64_t base, std::uint64_t capacity) {

@@ -40,6 +40,10 @@ public:
     /// To be called now and then: takes hold again when the thread that held it has ended.
     void renew() noexcept;
 
+    /// Around a fork, of both sides.
+    static void before_fork() noexcept;
+    static void after_fork() noexcept;
+
     /// In a forked child: lets go of the parent's pages without a word.
     void abandon() noexcept;
 

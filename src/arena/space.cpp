@@ -61,7 +61,7 @@ std::size_t usual_capacity() noexcept {
 ArenaOptions complete(ArenaOptions options) {
     const std::size_t page = page_size();
     if (options.capacity_bytes == 0) options.capacity_bytes = usual_capacity();
-    if (options.capacity_bytes > SIZE_MAX - 2 * page) {
+    if (options.capacity_bytes > SIZE_MAX / 2 - os::huge_page_bytes - page) {
         throw std::system_error(ENOMEM, std::system_category(), "onecopy: an arena of that size");
     }
     options.capacity_bytes = std::max((options.capacity_bytes + page - 1) / page * page, page);
@@ -169,7 +169,7 @@ void* Space::allocate(std::size_t bytes, std::size_t alignment, bool zero) noexc
             drop(run);
             return nullptr;
         }
-        if (private_ && !map_private(run, true)) {
+        if (!usable_in_child(run)) {
             free_.give(run);
             return nullptr;
         }
@@ -199,7 +199,7 @@ std::optional<std::uint64_t> Space::take(std::uint64_t pages, std::uint64_t step
 
 /// A run that is free again, and of which nobody knows any more what was kept.
 void Space::drop(Extent run) {
-    if (may_be_huge_) {
+    if (may_be_huge_ || private_) {
         kept_.keep(run, now_ms());
     } else {
         give_back(run);
@@ -224,14 +224,10 @@ void Space::take_back(Extent run) noexcept {
     count_for_dumps(run, false);
     try {
         free_.give(run);
-        if (private_) {
-            (void)map_private(run, false);
-        } else {
-            kept_.keep(run, now_ms());
-        }
+        kept_.keep(run, now_ms());
     } catch (const std::bad_alloc&) {
         // No memory for the bookkeeping: its pages are lost to the arena, their memory is not.
-        if (!may_be_huge_) give_back(run);
+        if (!may_be_huge_ && !private_) give_back(run);
     }
 }
 
@@ -255,7 +251,7 @@ bool Space::resize(void* block, std::size_t old_bytes, std::size_t new_bytes) no
             drop(more);
             return false;
         }
-        if (private_ && !map_private(more, true)) {
+        if (!usable_in_child(more)) {
             free_.give(more);
             return false;
         }
@@ -275,7 +271,7 @@ std::uint64_t Space::stale_before() const noexcept {
 
 void Space::give_back(Extent run) const noexcept {
     if (private_) {
-        (void)map_private(run, false);
+        (void)map_private(run, all_usable_);
         return;
     }
     // By libc's madvise, as a program would: whoever watches memory for a network card sees it.
@@ -310,6 +306,7 @@ std::uint64_t Space::give_back_whole(Extent run, std::vector<Extent>& left) {
 }
 
 std::uint64_t Space::return_stale(std::uint64_t since, std::uint64_t most_pages) noexcept {
+    if (private_ && our_parent_is_held()) return 0;  // it copies what is mapped there
     std::uint64_t pages = 0;
     try {
         std::vector<Extent> left;

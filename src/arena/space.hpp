@@ -67,6 +67,32 @@ public:
     std::size_t list_for_fork() noexcept;
     [[nodiscard]] std::span<const Range> listed_for_fork() const noexcept { return listed_.all(); }
 
+    /// Whether there are blocks in use that a child must have copies of.
+    [[nodiscard]] bool has_handed_out() const noexcept {
+        return !private_ && handed_out_pages_ > 0;
+    }
+
+    /// Whether become_private() must copy all of it.
+    [[nodiscard]] bool copies_by_hand() const noexcept;
+
+    /// Calls `act(Range)` for what holds memory now, and did not when it was listed.
+    template <class Act>
+    void each_touched_since(const Act& act) noexcept {
+        if (private_ || by_hand_) return;
+        Ranges now;
+        list_data(now);
+        const std::span<const Range> before = listed_.all();
+        std::size_t next = 0;
+        for (Range range : now.all()) {
+            while (next < before.size() && before[next].end <= range.begin) ++next;
+            for (std::size_t i = next; i < before.size() && before[i].begin < range.end; ++i) {
+                if (range.begin < before[i].begin) act(Range{range.begin, before[i].begin});
+                range.begin = std::min(range.end, before[i].end);
+            }
+            if (range.begin < range.end) act(range);
+        }
+    }
+
     /// Makes other threads wait that write to what is listed; false if they cannot be made to.
     bool hold_writes() noexcept;
     void release_writes() noexcept { hold_.disarm(); }
@@ -106,6 +132,7 @@ private:
     /// and the next file they open gets its number.
     [[nodiscard]] bool has_file() const noexcept;
     [[nodiscard]] bool replace(Range range) const noexcept;
+    bool list_data(Ranges& into) const noexcept;
     [[nodiscard]] Range range_of(Extent run) const noexcept {
         const auto begin = reinterpret_cast<std::uintptr_t>(address_of(run.first));
         return {begin, begin + static_cast<std::uintptr_t>(run.pages * page_)};
@@ -117,6 +144,7 @@ private:
     std::optional<std::uint64_t> take(std::uint64_t pages, std::uint64_t step);
     void hand_out(Extent run);
     void drop(Extent run);
+    [[nodiscard]] bool usable_in_child(Extent run) const noexcept;
     void take_back(Extent run) noexcept;
     std::uint64_t return_stale(std::uint64_t since, std::uint64_t most_pages) noexcept;
     void count_for_dumps(Extent run, bool more) noexcept;
@@ -141,9 +169,10 @@ private:
 
     bool may_be_huge_;  // then memory goes back in whole huge pages only
 
-    bool private_ = false;  // in a child: blocks are anonymous memory, or of a private mapping
-    Ranges listed_;         // by the fork that is going on, or, in a child, what is of the file
-    bool by_hand_ = false;  // in this fork: the child copies at once, since the file is lost
+    bool all_usable_ = true;  // in a child: free runs are mapped to be used
+    bool private_ = false;    // in a child: blocks are anonymous memory, or of a private mapping
+    Ranges listed_;           // by the fork that is going on, or, in a child, what is of the file
+    bool by_hand_ = false;    // in this fork: the child copies at once, since the file is lost
     bool listed_all_ = true;
     WriteHold hold_;
     Space* next_in_forks_ = nullptr;

@@ -4,6 +4,7 @@
 
 #include <cstring>
 
+#include "arena/forks.hpp"
 #include "arena/space.hpp"
 
 namespace onecopy::arena {
@@ -12,22 +13,32 @@ namespace {
 /// So much memory is there twice while pages are copied.
 constexpr std::size_t chunk_bytes = std::size_t{2} << 20;
 
+/// More runs than this are not mapped one by one: a process may have 65530 mappings.
+constexpr std::size_t most_mappings = 10000;
+
 }  // namespace
 
 std::size_t Space::list_for_fork() noexcept {
     // A child's pages are private memory, and copied as such.
     if (private_) return 0;
     listed_.clear();
-    listed_all_ = true;
     by_hand_ = !has_file();
+    listed_all_ = true;
+    if (by_hand_) {
+        free_.each_taken({0, memory_.size() / page_}, [&](Extent run) {
+            listed_all_ = listed_.add(range_of(run)) && listed_all_;
+        });
+    } else {
+        listed_all_ = list_data(listed_);
+    }
     std::size_t bytes = 0;
+    for (const Range& range : listed_.all()) bytes += range.bytes();
+    return bytes;
+}
+
+bool Space::list_data(Ranges& into) const noexcept {
+    bool all = true;
     free_.each_taken({0, memory_.size() / page_}, [&](Extent run) {
-        if (by_hand_) {
-            const Range range = range_of(run);
-            listed_all_ = listed_.add(range) && listed_all_;
-            bytes += range.bytes();
-            return;
-        }
         const auto end = static_cast<off_t>((run.first + run.pages) * page_);
         for (auto at = static_cast<off_t>(run.first * page_); at < end;) {
             const off_t data = ::lseek(file_.get(), at, SEEK_DATA);
@@ -36,13 +47,15 @@ std::size_t Space::list_for_fork() noexcept {
             if (hole <= data) break;
             const auto begin = reinterpret_cast<std::uintptr_t>(memory_.data()) +
                                static_cast<std::uintptr_t>(data);
-            const auto count = static_cast<std::size_t>(hole - data);
-            listed_all_ = listed_.add({begin, begin + count}) && listed_all_;
-            bytes += count;
+            all = into.add({begin, begin + static_cast<std::uintptr_t>(hole - data)}) && all;
             at = hole;
         }
     });
-    return bytes;
+    return all;
+}
+
+bool Space::copies_by_hand() const noexcept {
+    return !private_ && (by_hand_ || listed_.all().size() > most_mappings);
 }
 
 bool Space::hold_writes() noexcept {
@@ -57,30 +70,43 @@ bool Space::map_private(Extent run, bool usable) const noexcept {
                   MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE | MAP_FIXED, -1, 0) != MAP_FAILED;
 }
 
+/// Makes a run usable that was free, in a child whose free runs are not.
+bool Space::usable_in_child(Extent run) const noexcept {
+    if (!private_ || all_usable_) return true;
+    wait_for_our_parent();
+    return map_private(run, true);
+}
+
 bool Space::become_private() noexcept {
     hold_.abandon();
     if (private_) return true;
+    const bool copy_all = copies_by_hand();
     private_ = true;
+    may_be_huge_ = false;
     good_.reset();
     const Extent whole{0, memory_.size() / page_};
     bool good = listed_all_;
-    if (by_hand_) {
-        // From the pages themselves; the parent waits for us.
-        std::uint64_t at = 0;
-        const auto close_up_to = [&](std::uint64_t page) {
-            good = good && (page == at || map_private({at, page - at}, false));
-        };
-        free_.each_taken(whole, [&](Extent run) {
-            close_up_to(run.first);
-            good = good && replace(range_of(run));
-            at = run.first + run.pages;
-        });
-        close_up_to(whole.pages);
-        (void)file_.release();
+    if (copy_all) {
+        // From the pages themselves, into one mapping; the parent waits for us.
+        os::Mapping copy(memory_.size(), PROT_READ | PROT_WRITE,
+                         MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE);
+        good = good && copy;
+        const auto base = reinterpret_cast<std::uintptr_t>(memory_.data());
+        for (const Range& range : listed_.all()) {
+            if (good) std::memcpy(copy.data() + (range.begin - base), range.data(), range.bytes());
+        }
+        good = good && ::mremap(copy.data(), copy.size(), copy.size(),
+                                MREMAP_MAYMOVE | MREMAP_FIXED, memory_.data()) != MAP_FAILED;
+        (void)copy.release();
+        if (by_hand_) (void)file_.release();
         listed_.clear();
     } else {
-        good = good && map_private(whole, false);
-        free_.each_taken(whole, [&](Extent run) { good = good && map_private(run, true); });
+        // All of it, unless the kernel counts what could be written (vm.overcommit_memory = 2).
+        all_usable_ = map_private(whole, true);
+        if (!all_usable_) {
+            good = good && map_private(whole, false);
+            free_.each_taken(whole, [&](Extent run) { good = good && map_private(run, true); });
+        }
         for (const Range& range : listed_.all()) {
             const auto offset =
                 static_cast<off_t>(range.begin - reinterpret_cast<std::uintptr_t>(memory_.data()));
@@ -97,9 +123,15 @@ bool Space::become_private() noexcept {
 }
 
 bool Space::replace(Range range) const noexcept {
+    bool all = true;
     for (std::uintptr_t at = range.begin; at < range.end; at += chunk_bytes) {
         const std::size_t bytes = std::min<std::size_t>(range.end - at, chunk_bytes);
         auto* const place = reinterpret_cast<std::byte*>(at);
+        // What the child has protected or unmapped stays as it is.
+        if (os::accessible(place, bytes, os::Touch::write) < bytes) {
+            all = false;
+            continue;
+        }
         os::Mapping copy(bytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS);
         if (!copy) return false;
         std::memcpy(copy.data(), place, bytes);
@@ -109,7 +141,7 @@ bool Space::replace(Range range) const noexcept {
         }
         (void)copy.release();
     }
-    return true;
+    return all;
 }
 
 bool Space::settle() noexcept {

@@ -18,10 +18,12 @@ WindowCache::WindowCache(WindowLimits limits)
                                 "onecopy: windows must be a power of two of at least 2 MiB");
     }
     limits_.windows = std::max<std::size_t>(limits_.windows, 1);
+    enter_forks();
 }
 
+WindowCache::~WindowCache() { leave_forks(); }
+
 void WindowCache::in_child() noexcept {
-    for (auto& [key, entry] : windows_) entry.window->abandon();
     windows_.clear();
     by_use_.clear();
     last_ = nullptr;

@@ -12,6 +12,7 @@
 #include "onecopy/attachment.hpp"
 #include "os/fd.hpp"
 #include "os/mapping.hpp"
+#include "os/process_number.hpp"
 
 namespace onecopy::arena {
 
@@ -20,18 +21,22 @@ class Window {
 public:
     Window(os::Mapping memory, std::uint64_t arena, std::uint64_t index) noexcept
         : memory_(std::move(memory)), arena_(arena), index_(index) {}
+    ~Window() {
+        // A forked child has nothing mapped there, or something else by now.
+        if (os::process_number() != maker_) (void)memory_.release();
+    }
+    Window(const Window&) = delete;
+    Window& operator=(const Window&) = delete;
 
     [[nodiscard]] std::span<std::byte> bytes() const noexcept { return memory_.bytes(); }
     /// Which arena (a number given by the cache), and which window of it.
     [[nodiscard]] std::uint64_t arena() const noexcept { return arena_; }
     [[nodiscard]] std::uint64_t index() const noexcept { return index_; }
 
-    /// In a forked child, which has nothing mapped there.
-    void abandon() noexcept { (void)memory_.release(); }
-
 private:
     os::Mapping memory_;
     std::uint64_t arena_, index_;
+    std::uint32_t maker_ = os::process_number();
 };
 
 /// All members may be called by several threads: one lock, held while a window is mapped.
@@ -39,6 +44,7 @@ private:
 class WindowCache final : private ForkAware {
 public:
     explicit WindowCache(WindowLimits limits);
+    ~WindowCache() override;
 
     [[nodiscard]] std::size_t window_bytes() const noexcept { return limits_.window_bytes; }
     [[nodiscard]] std::size_t mapped() const noexcept;

@@ -8,6 +8,7 @@
 #include <cerrno>
 #include <cstdint>
 
+#include "arena/forks.hpp"
 #include "heap/next_malloc.hpp"
 #include "heap/process_heap.hpp"
 
@@ -36,6 +37,7 @@ bool is_arena(int fd, std::size_t arena_bytes) noexcept {
 /// The same in a child by fork, whose arena is private memory (arena/forks.hpp), in part a private
 /// mapping of its parent's file: what is only dropped there would show the parent's bytes again.
 int replace(Range range) noexcept {
+    arena::wait_for_our_parent();
     void* const at = ::mmap(reinterpret_cast<void*>(range.begin), range.end - range.begin,
                             PROT_READ | PROT_WRITE,
                             MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE | MAP_FIXED, -1, 0);

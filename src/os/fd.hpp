@@ -35,12 +35,16 @@ private:
     int fd_;
 };
 
-/// The same with a high number, if it can have one: for descriptors that live as long as the
-/// process, so that shells and programs which choose low numbers by themselves do not meet them.
+/// The same with a high number, or as high as it can have one: for descriptors that live as long as
+/// the process, so that shells and programs which choose low numbers by themselves do not meet
+/// them, and never as one of the standard three.
 inline Fd with_high_number(Fd fd) noexcept {
-    constexpr int high = 200;
-    Fd moved(fd ? ::fcntl(fd.get(), F_DUPFD_CLOEXEC, high) : -1);
-    return moved ? std::move(moved) : std::move(fd);
+    if (!fd) return fd;
+    for (const int high : {200, 40, 10, 3}) {
+        Fd moved(::fcntl(fd.get(), F_DUPFD_CLOEXEC, high));
+        if (moved) return moved;
+    }
+    return fd;
 }
 
 }  // namespace onecopy::os

@@ -29,8 +29,8 @@ int own_maps() noexcept {
         const std::uint64_t mine = number << 32 | static_cast<std::uint32_t>(opened.get() + 1);
         if (kept.compare_exchange_strong(known, mine, std::memory_order_acq_rel)) {
             (void)opened.release();
-            // The parent's, which this child inherited and nobody asks any more.
-            const Fd old(static_cast<int>(static_cast<std::uint32_t>(known)) - 1);
+            // The parent's, which this child inherited, stays open: the number may be the program's
+            // own by now.
             known = mine;
         }
     }
