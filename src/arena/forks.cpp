@@ -90,9 +90,6 @@ void before_fork() noexcept {
     hold().prepare(bytes, by_hand);
 }
 
-/// As early as a library can: who registers later has its locks when ours hold the arenas still.
-[[gnu::constructor(101)]] void register_early() { watch_forks(); }
-
 void unlock() noexcept {
     for_spaces([](Space& space) { space.unlock_after_fork(); });
     Presence::after_fork();
@@ -156,8 +153,9 @@ void ForkAware::enter_forks() {
 void ForkAware::leave_forks() noexcept { list().remove(*this); }
 
 void watch_forks() {
-    static const int error = ::pthread_atfork(before_fork, in_parent, in_child);
-    if (error != 0) throw std::bad_alloc();
+    static constinit std::atomic<bool> done{false};
+    if (done.exchange(true)) return;
+    if (::pthread_atfork(before_fork, in_parent, in_child) != 0) throw std::bad_alloc();
 }
 
 void enter_forks(Space& space) {

@@ -22,13 +22,15 @@ extern char** environ;
 namespace onecopy::cli {
 namespace {
 
-/// Our environment, with `preload` in front of what is preloaded already.
+/// Our environment, with `preload` in front of what is preloaded already, and without the settings
+/// of the heap: with ONECOPY_HEAP=0 both ways would be the plain one.
 std::vector<std::string> environment_with(std::string_view asked, const std::string& preload) {
     constexpr std::string_view name = "LD_PRELOAD=";
     std::vector<std::string> words;
     for (char** word = environ; *word != nullptr; ++word) {
-        if (preload.empty() || !std::string_view(*word).starts_with(name))
-            words.emplace_back(*word);
+        const std::string_view text(*word);
+        if (text.starts_with("ONECOPY_HEAP")) continue;
+        if (preload.empty() || !text.starts_with(name)) words.emplace_back(text);
     }
     if (!preload.empty()) {
         words.push_back(std::string(name) + preload_of(asked, preload, std::getenv("LD_PRELOAD")));

@@ -2,6 +2,7 @@
 // else to the next malloc as it came: so every error, of an alignment that is none, of a product
 // that overflows, is that malloc's own.
 #include <malloc.h>
+#include <sys/mman.h>
 
 #include <algorithm>
 #include <bit>
@@ -128,4 +129,18 @@ ONECOPY_EXPORT std::size_t malloc_usable_size(void* block) noexcept {
 
 ONECOPY_EXPORT int madvise(void* address, std::size_t bytes, int advice) noexcept {
     return advise(address, bytes, advice);
+}
+
+ONECOPY_EXPORT int malloc_trim(std::size_t pad) noexcept {
+    const int ours = trim() ? 1 : 0;
+    return next().malloc_trim(pad) | ours;
+}
+
+ONECOPY_EXPORT int mlockall(int flags) noexcept {
+    // The arena is as large as the machine's memory, and locking it would bring all of it into
+    // being: what is there gets locked as it is touched, and where everything to come is to be
+    // locked at once, no arena is made any more.
+    if (heap() != nullptr) return next().mlockall(flags | MCL_ONFAULT);
+    if ((flags & MCL_FUTURE) != 0) reach.threshold_bytes.store(SIZE_MAX, std::memory_order_relaxed);
+    return next().mlockall(flags);
 }

@@ -3,12 +3,28 @@
 #include <sys/wait.h>
 
 #include <cerrno>
+#include <new>
 
 #include "arena/forks.hpp"
 #include "heap/next_malloc.hpp"
+#include "heap/process_heap.hpp"
 #include "heap/say.hpp"
 
-extern "C" __attribute__((visibility("default"))) pid_t fork() noexcept {
+#define ONECOPY_EXPORT extern "C" __attribute__((visibility("default")))
+
+// What pthread_atfork() calls. Libraries register before this one is initialised; but ours must be
+// the first, so that all others have taken their locks by the time we make the arena stand still.
+ONECOPY_EXPORT int __register_atfork(void (*before)(), void (*in_parent)(), void (*in_child)(),
+                                     void* library) noexcept {
+    try {
+        onecopy::heap::handle_forks();
+    } catch (const std::bad_alloc&) {
+        return ENOMEM;
+    }
+    return onecopy::heap::next().register_atfork(before, in_parent, in_child, library);
+}
+
+ONECOPY_EXPORT pid_t fork() noexcept {
     using namespace onecopy;
     if (arena::on_an_arena_stack()) {
         heap::say(

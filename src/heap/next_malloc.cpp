@@ -76,11 +76,22 @@ pid_t bootstrap_fork() {
     return -1;
 }
 
+int bootstrap_malloc_trim(std::size_t) { return 0; }
+
+int bootstrap_register_atfork(void (*)(), void (*)(), void (*)(), void*) { return ENOMEM; }
+
+int bootstrap_mlockall(int) {
+    errno = EAGAIN;
+    return -1;
+}
+
 constexpr NextMalloc bootstrap_functions{
-    bootstrap_malloc,       bootstrap_free,     bootstrap_calloc,         bootstrap_realloc,
-    bootstrap_reallocarray, bootstrap_memalign, bootstrap_posix_memalign, bootstrap_memalign,
-    bootstrap_valloc,       bootstrap_valloc,   bootstrap_usable_size,    bootstrap_madvise,
-    bootstrap_fork};
+    bootstrap_malloc,         bootstrap_free,         bootstrap_calloc,
+    bootstrap_realloc,        bootstrap_reallocarray, bootstrap_memalign,
+    bootstrap_posix_memalign, bootstrap_memalign,     bootstrap_valloc,
+    bootstrap_valloc,         bootstrap_usable_size,  bootstrap_madvise,
+    bootstrap_fork,           bootstrap_malloc_trim,  bootstrap_mlockall,
+    bootstrap_register_atfork};
 
 // One thread looks up; whoever allocates meanwhile (mostly dlsym itself) gets the stand-ins.
 enum class State { untouched, looking_up, found };
@@ -123,6 +134,9 @@ const void* object_of(const void* address, const char** name) noexcept {
     find(found.malloc_usable_size, "malloc_usable_size");
     find(found.madvise, "madvise");
     find(found.fork, "fork");
+    find(found.malloc_trim, "malloc_trim");
+    find(found.mlockall, "mlockall");
+    find(found.register_atfork, "__register_atfork");
     // Asked here, at the start, and not when a large block is wanted: the loader's lock is taken,
     // and a thread that loads a library holds it while it allocates.
     is_libc = object_of(reinterpret_cast<void*>(found.malloc), &file) ==

@@ -24,6 +24,9 @@ struct NextMalloc {
     std::size_t (*malloc_usable_size)(void*);
     int (*madvise)(void*, std::size_t, int);
     pid_t (*fork)();
+    int (*malloc_trim)(std::size_t);
+    int (*mlockall)(int);
+    int (*register_atfork)(void (*)(), void (*)(), void (*)(), void*);
 };
 
 /// They, looked up at the first call, which is the first malloc of the process: before any

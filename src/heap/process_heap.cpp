@@ -129,8 +129,7 @@ void after_fork_in_child() {
         remember_standard_error();
         statistics.switch_on();
     }
-    arena::watch_forks();  // first, so that its locks are taken inside of ours
-    ::pthread_atfork(before_fork, after_fork_in_parent, after_fork_in_child);
+    handle_forks();
     reach.threshold_bytes.store(settings.threshold_bytes, std::memory_order_relaxed);
 }
 
@@ -139,6 +138,13 @@ void after_fork_in_child() {
 }
 
 }  // namespace
+
+void handle_forks() {
+    static constinit std::atomic<bool> done{false};
+    if (done.exchange(true)) return;
+    arena::watch_forks();  // first, so that its locks are taken inside of ours
+    ::pthread_atfork(before_fork, after_fork_in_parent, after_fork_in_child);
+}
 
 Heap* heap() noexcept { return the_heap.load(std::memory_order_acquire); }
 
@@ -181,6 +187,13 @@ bool resize_ours(void* block, std::size_t bytes) noexcept {
     if (!heap()->resize(block, bytes)) return false;
     statistics.resized(before, heap()->size(block));
     return true;
+}
+
+bool trim() noexcept {
+    Heap* const found = heap();
+    if (found == nullptr) return false;
+    const Inside guard;
+    return found->trim() > 0;
 }
 
 void bad_address(const char* what, const void* address) noexcept {

@@ -52,6 +52,12 @@ std::size_t size_of_ours(const void* block) noexcept;
 /// Makes it longer or shorter where it stands; false if it cannot be.
 bool resize_ours(void* block, std::size_t bytes) noexcept;
 
+/// Registers what a fork does to us, once.
+void handle_forks();
+
+/// Gives all memory of freed blocks back; whether there was any.
+bool trim() noexcept;
+
 /// Ends the process: the program has done `what` ("free") with an address that is no block.
 [[noreturn]] void bad_address(const char* what, const void* address) noexcept;
 

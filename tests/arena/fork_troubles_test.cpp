@@ -138,7 +138,8 @@ TEST_F(ForkTrouble, TheProgramsOwnDescriptorsAreLeftAlone) {
 
 TEST_F(ForkTrouble, SparseBlocksOfAnyNumberOfPiecesAreCopied) {
     // Every second page: more runs than a process may have mappings.
-    const std::span<std::byte> block = block_of(arena_, 80 * mib);
+    Arena arena({.capacity_bytes = 320 * mib});
+    const std::span<std::byte> block = block_of(arena, 300 * mib);
     const std::size_t count = block.size() / page;
     for (std::size_t i = 0; i < count; i += 2) block[i * page] = std::byte{7};
     const Turns turns;

@@ -405,7 +405,8 @@ def TheLibraryNeedsLibcAloneAndExportsWhatItInterposes():
     symbols = subprocess.run(["nm", "-D", "--defined-only", LIBRARY], capture_output=True, text=True)
     names = {line.split()[-1] for line in symbols.stdout.splitlines()}
     assert names == set("malloc free calloc realloc reallocarray memalign posix_memalign aligned_alloc "
-                        "valloc pvalloc malloc_usable_size madvise fork".split()), names
+                        "valloc pvalloc malloc_usable_size madvise fork malloc_trim mlockall "
+                        "__register_atfork".split()), names
 
 
 def main():
