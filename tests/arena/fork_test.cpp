@@ -340,6 +340,9 @@ TEST(Forks, ThatExecuteAtOnceCopyNothing) {
 TEST(Forks, OfAFullProcessExecuteAHundredTimes) {
     ONECOPY_NEEDS_ROOT();
     if (sizeof(void*) < 8) GTEST_SKIP() << "4 GiB do not fit into 32 bits";
+#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
+    GTEST_SKIP() << "a sanitizer's own memory is as much again";
+#endif
     const std::uint64_t limit = std::uint64_t{6144} * mib;
     const volatile auto four_gib = static_cast<std::size_t>(std::uint64_t{4096} * mib);
     const std::size_t full = four_gib;
