@@ -13,7 +13,6 @@
 #include <cstdio>
 #include <cstdlib>
 #include <cstring>
-#include <exception>
 
 namespace onecopy::arena {
 namespace {
@@ -46,7 +45,9 @@ bool other_threads_run() noexcept {
     return ::stat("/proc/self/task", &facts) != 0 || facts.st_nlink != 3;
 }
 
-void ForkHold::prepare(std::size_t bytes, bool by_hand) noexcept {
+void ForkHold::prepare(std::size_t bytes, bool by_hand,
+                       const os::HeadroomWatch* headroom) noexcept {
+    headroom_ = headroom;
     // A handler that ran while the parent is held would write for itself and for the child.
     sigset_t all;
     ::sigfillset(&all);
@@ -73,10 +74,6 @@ void ForkHold::prepare(std::size_t bytes, bool by_hand) noexcept {
     child_end_ = os::Fd(ends[1]);
     const int on = 1;
     ::setsockopt(parent_end_.get(), SOL_SOCKET, SO_PASSCRED, &on, sizeof on);
-    try {
-        if (!headroom_) headroom_.emplace();
-    } catch (const std::exception&) {
-    }
     room_ = !by_hand || fits();
 }
 
@@ -133,7 +130,7 @@ char ForkHold::receive() noexcept {
 }
 
 bool ForkHold::fits() const noexcept {
-    return !headroom_ || headroom_->ask().bytes >= bytes_ + margin_bytes;
+    return headroom_ == nullptr || headroom_->ask().bytes >= bytes_ + margin_bytes;
 }
 
 void ForkHold::let_signals_in() const noexcept {

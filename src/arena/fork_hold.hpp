@@ -7,7 +7,6 @@
 #include <chrono>
 #include <csignal>
 #include <cstddef>
-#include <optional>
 
 #include "arena/ranges.hpp"
 #include "os/fd.hpp"
@@ -26,8 +25,9 @@ public:
     enum class Order : char { go_on = 'g', copy = 'c' };
 
     /// Before the fork: `bytes` of the arenas hold memory. Nothing is needed if there are none.
-    /// `by_hand`: the child must copy them at once, whatever happens.
-    void prepare(std::size_t bytes, bool by_hand) noexcept;
+    /// `by_hand`: the child must copy them at once, whatever happens. `headroom`: of an arena that
+    /// outlives the fork; may be null.
+    void prepare(std::size_t bytes, bool by_hand, const os::HeadroomWatch* headroom) noexcept;
     /// Whether what it must copy fits into memory.
     [[nodiscard]] bool has_room() const noexcept { return room_; }
 
@@ -98,7 +98,7 @@ private:
     os::Fd parent_end_, child_end_;
     pid_t child_ = 0;  // or another thread of it, once its first one has ended
     os::Fd page_map_;  // the child's
-    std::optional<os::HeadroomWatch> headroom_;  // made by the first fork that needs it
+    const os::HeadroomWatch* headroom_ = nullptr;
     // In a child: never unmapped, its thread's list of robust mutexes runs through it.
     std::atomic<const Shared*> of_our_parent_ = nullptr;
 };

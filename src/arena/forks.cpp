@@ -87,7 +87,7 @@ void before_fork() noexcept {
     });
     // Other threads may touch the first page of a block until the child is made.
     if (bytes == 0 && handed_out && other_threads_run()) bytes = 1;
-    hold().prepare(bytes, by_hand);
+    hold().prepare(bytes, by_hand, list().spaces != nullptr ? &list().spaces->headroom() : nullptr);
 }
 
 void unlock() noexcept {

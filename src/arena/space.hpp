@@ -67,6 +67,9 @@ public:
     std::size_t list_for_fork() noexcept;
     [[nodiscard]] std::span<const Range> listed_for_fork() const noexcept { return listed_.all(); }
 
+    /// What is left of memory, as this arena sees it.
+    [[nodiscard]] const os::HeadroomWatch& headroom() const noexcept { return headroom_; }
+
     /// Whether there are blocks in use that a child must have copies of.
     [[nodiscard]] bool has_handed_out() const noexcept {
         return !private_ && handed_out_pages_ > 0;
