@@ -30,6 +30,7 @@
 #include "support/child.hpp"
 #include "support/memory.hpp"
 #include "support/rights.hpp"
+#include "support/sanitizers.hpp"
 
 namespace onecopy::test {
 namespace {
@@ -166,6 +167,7 @@ TEST_P(Fork, AProcessThatHasClosedTheFileForksAllTheSame) {
 }
 
 TEST_P(Fork, AChildThatSettlesHoldsNothingOfTheFile) {
+    ONECOPY_NOT_UNDER_TSAN("its own thread");
     Arena arena({.capacity_bytes = 256 * mib});
     const std::span<std::byte> block = block_of(arena, GetParam());
     fill(block, 1);
@@ -314,6 +316,7 @@ TEST(Forks, WithoutTheRightToReachTheChildCopyAsWell) {
 }
 
 TEST(Forks, ThatExecuteAtOnceCopyNothing) {
+    ONECOPY_NOT_UNDER_TSAN("its own memory");
     ONECOPY_NEEDS_ROOT();
     const SmallGroup group(96 * mib);
     if (!group) GTEST_SKIP() << "no memory cgroup can be made here";
@@ -387,6 +390,7 @@ TEST(Forks, OfAFullProcessExecuteAHundredTimes) {
 }
 
 TEST(Forks, WhoseCopiesDoNotFitFail) {
+    ONECOPY_NOT_UNDER_TSAN("its own memory");
     ONECOPY_NEEDS_ROOT();
     const SmallGroup group(96 * mib);
     if (!group) GTEST_SKIP() << "no memory cgroup can be made here";

@@ -26,6 +26,7 @@
 #include "support/child.hpp"
 #include "support/memory.hpp"
 #include "support/rights.hpp"
+#include "support/sanitizers.hpp"
 
 namespace onecopy::test {
 namespace {
@@ -68,6 +69,7 @@ TEST_F(ForkTrouble, AChildThatUnmapsOrProtectsAPageKeepsTheRest) {
 }
 
 TEST_F(ForkTrouble, AChildWhoseFirstThreadEndsKeepsItsCopy) {
+    ONECOPY_NOT_UNDER_TSAN("threads of a child");
     const std::span<std::byte> block = block_of(arena_, 4 * mib);
     fill(block, 1);
     static const Turns* turns = nullptr;
@@ -178,6 +180,7 @@ TEST_F(ForkTrouble, WithoutADescriptorTheForkIsRefused) {
 }
 
 TEST_F(ForkTrouble, WhatOtherThreadsTouchedBeforeIsThere) {
+    ONECOPY_NOT_UNDER_TSAN("a race that is meant");
     // A thread that touches page after page, and says in ordinary memory how far it is.
     const std::span<std::byte> block = block_of(arena_, 64 * mib);
     std::atomic<std::size_t> touched{0};
@@ -233,6 +236,7 @@ TEST_F(ForkTrouble, BesideThreadsThatMakeAndDestroyArenas) {
 }
 
 TEST_F(ForkTrouble, AViewOfTheParentsIsNothingInTheChild) {
+    ONECOPY_NOT_UNDER_TSAN("its own mappings");
     const Windows windows({.window_bytes = 2 * mib, .windows = 4});
     const auto base = reinterpret_cast<std::uintptr_t>(arena_.range().data());
     std::error_code error;

@@ -8,6 +8,7 @@
 #include "small_group.hpp"
 #include "support/child.hpp"
 #include "support/rights.hpp"
+#include "support/sanitizers.hpp"
 
 namespace onecopy::test {
 namespace {
@@ -51,6 +52,7 @@ class ArenaInASmallGroup : public testing::TestWithParam<std::size_t> {};
 INSTANTIATE_TEST_SUITE_P(, ArenaInASmallGroup, testing::Values(64U << 10, 1U << 20, 16U << 20));
 
 TEST_P(ArenaInASmallGroup, SaysBadAllocBeforeTheKernelKills) {
+    ONECOPY_NOT_UNDER_TSAN("its own memory");
     ONECOPY_NEEDS_ROOT();
     const SmallGroup group(128 * mib);
     if (!group) GTEST_SKIP() << "no memory cgroup can be made here";

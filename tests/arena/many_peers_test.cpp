@@ -22,6 +22,7 @@
 #include "onecopy/handover.hpp"
 #include "support/child.hpp"
 #include "support/memory.hpp"
+#include "support/sanitizers.hpp"
 
 namespace onecopy::test {
 namespace {
@@ -132,6 +133,7 @@ int be_a_peer(Board& board, int me, const JobSecret& secret) {
 }
 
 TEST(ManyPeers, NeedNoMoreThanTheirArenasAndTheirWindows) {
+    ONECOPY_NOT_UNDER_TSAN("its own mappings");
     const Memory memory(sizeof(Board), PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1);
     auto& board = *new (memory.data()) Board{};
     const JobSecret secret = make_job_secret();
