@@ -61,7 +61,8 @@ std::uint64_t Attachment::address_of(const View& view) const noexcept {
 void Attachment::serve(const Process& process) const {
     if (process.empty()) return;
     const attach::ImageCookie& cookie = process.target().cookie();
-    if (cookie.known() && !cookie.matches(arena_->program())) {
+    // Where the cookie cannot be had, the word in the arena must speak.
+    if (cookie.known() ? !cookie.matches(arena_->program()) : !arena_->owner_is_here()) {
         throw std::system_error(ESRCH, std::system_category(),
                                 "onecopy: serve a process from an arena: it is another program's");
     }
