@@ -164,7 +164,9 @@ ForkHold::Outcome ForkHold::watch(bool still) noexcept {
     const auto order = static_cast<char>(copy_now ? Order::copy : Order::go_on);
     ::send(parent_end_.get(), &order, 1, MSG_NOSIGNAL);
     if (!copy_now) return watch_lazily();
-    return receive() == failed ? Outcome::refused : Outcome::settled;
+    if (receive() != failed) return Outcome::settled;
+    kill_child("there was no memory for them");
+    return Outcome::refused;
 }
 
 ForkHold::Outcome ForkHold::watch_lazily() noexcept {

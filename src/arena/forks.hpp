@@ -5,15 +5,15 @@
 // need no copy, so it is made as late as it can be:
 //
 //   before   The locks of all arenas are taken, after everybody else's handlers have taken theirs,
-//            and the blocks that hold memory are listed. Where the process has more threads, their
-//            writes to those blocks wait (WriteHold).
+//            and the blocks that hold memory are listed.
 //   child    Maps those parts of the file privately, anonymous memory for all the rest, and goes
 //            on. A private page shows the file's until somebody writes: nothing is copied yet.
 //   parent   Is held inside fork(). As long as it writes nothing, its child sees what was there at
-//            the fork. Most often the child executes or exits within a millisecond (a Lifeline
-//            tells), and that was all. If not, the parent makes the kernel copy every page for the
-//            child, which may go on and write meanwhile. Where that is not permitted, or other
-//            threads could write, the child copies itself before its fork() returns.
+//            the fork; its other threads' writes to those blocks wait (WriteHold). Most often the
+//            child executes or exits within a millisecond (a Lifeline tells), and that was all. If
+//            not, the parent makes the kernel copy every page for the child, which may go on and
+//            write meanwhile. Where that is not permitted, or other threads could write, the child
+//            copies itself before its fork() returns.
 //   no room  If the copies do not fit into memory the parent waits longer. A child that neither
 //            executes nor ends for ten seconds is killed, with a line, and the fork has failed:
 //            fork_was_refused().

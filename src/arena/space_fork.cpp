@@ -148,10 +148,10 @@ bool Space::settle() noexcept {
     if (!private_) return true;
     const auto base = reinterpret_cast<std::uintptr_t>(memory_.data());
     bool all = true;
+    return_stale(UINT64_MAX, 0);  // what was freed since is still of the file while it is kept
     for (const Range& listed : listed_.all()) {
         const Extent pages{(listed.begin - base) / page_, listed.bytes() / page_};
-        // What was freed since is no more of the file, and what was handed out again neither: to
-        // copy that is needless and does no harm.
+        // What was handed out again may be of the file no more: then it is copied needlessly.
         free_.each_taken(pages, [&](Extent run) { all = replace(range_of(run)) && all; });
     }
     if (all) listed_.clear();

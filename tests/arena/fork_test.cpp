@@ -169,11 +169,14 @@ TEST_P(Fork, AProcessThatHasClosedTheFileForksAllTheSame) {
 TEST_P(Fork, AChildThatSettlesHoldsNothingOfTheFile) {
     ONECOPY_NOT_UNDER_TSAN("its own thread");
     Arena arena({.capacity_bytes = 256 * mib});
+    const std::span<std::byte> freed = block_of(arena, GetParam());
     const std::span<std::byte> block = block_of(arena, GetParam());
+    fill(freed, 1);
     fill(block, 1);
     const Turns turns;
     const pid_t child = fork_to([&] {
         turns.wait_as_child();
+        arena.space().free(freed.data(), freed.size());  // kept for the next block, at first
         arena::settle_after_fork();
         if (maps_an_arena()) return 1;
         for (const auto& entry : std::filesystem::directory_iterator("/proc/self/fd")) {
