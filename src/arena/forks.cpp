@@ -7,12 +7,12 @@
 #include <atomic>
 #include <csignal>
 #include <cstdint>
-#include <ctime>
 #include <mutex>
 #include <new>
 
 #include "arena/fork_hold.hpp"
 #include "arena/space.hpp"
+#include "os/coarse_clock.hpp"
 
 namespace onecopy::arena {
 
@@ -199,13 +199,11 @@ bool on_an_arena_stack() noexcept {
 
 void settle_now() noexcept {
     // A look takes some microseconds, and threads may run in this child for ever.
-    constexpr std::int64_t every_ns = 10'000'000;
-    static constinit std::atomic<std::int64_t> next_look_ns{0};
-    timespec now{};
-    ::clock_gettime(CLOCK_MONOTONIC_COARSE, &now);
-    const std::int64_t now_ns = std::int64_t{now.tv_sec} * 1'000'000'000 + now.tv_nsec;
-    if (now_ns < next_look_ns.load(std::memory_order_relaxed)) return;
-    next_look_ns.store(now_ns + every_ns, std::memory_order_relaxed);
+    constexpr std::uint64_t every_ms = 10;
+    static constinit std::atomic<std::uint64_t> next_look_ms{0};
+    const std::uint64_t now = os::coarse_ms();
+    if (now < next_look_ms.load(std::memory_order_relaxed)) return;
+    next_look_ms.store(now + every_ms, std::memory_order_relaxed);
     if (forking || hold().our_parent_is_held() || other_threads_run()) return;
     // A handler that wrote between the copying of a page and its replacement would lose that.
     sigset_t all, before;

@@ -1,18 +1,20 @@
 #include "arena/space.hpp"
 
+#include <fcntl.h>
 #include <sys/mman.h>
 #include <sys/resource.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
 #include <algorithm>
+#include <array>
 #include <cerrno>
 #include <cstring>
-#include <ctime>
 #include <limits>
 #include <system_error>
 
 #include "arena/forks.hpp"
+#include "os/coarse_clock.hpp"
 #include "os/huge_pages.hpp"
 #include "os/sealed_memfd.hpp"
 
@@ -34,13 +36,6 @@ constexpr std::uint64_t kept_share = 16;
 /// Core dumps hold or leave out the arena in chunks of this size, so that handing out and freeing
 /// rarely changes the kernel's list of mappings.
 constexpr std::size_t chunk_bytes = std::size_t{4} << 20;
-
-std::uint64_t now_ms() noexcept {
-    timespec now{};
-    ::clock_gettime(CLOCK_MONOTONIC_COARSE, &now);
-    return static_cast<std::uint64_t>(now.tv_sec) * 1000 +
-           static_cast<std::uint64_t>(now.tv_nsec) / 1000000;
-}
 
 std::size_t page_size() noexcept { return static_cast<std::size_t>(::sysconf(_SC_PAGESIZE)); }
 
@@ -103,27 +98,27 @@ Space::Space(const ArenaOptions& options)
 
 Space::~Space() {
     leave_forks(*this);
-    if (file_ && !has_file()) (void)file_.release();  // it is another file's now
+    if (file_ && !file_bytes()) (void)file_.release();  // it is another file's now
 }
 
-bool Space::has_file() const noexcept {
+std::optional<std::uint64_t> Space::file_bytes() const noexcept {
     struct stat facts {};
-    return file_ && ::fstat(file_.get(), &facts) == 0 && facts.st_ino == file_number_ &&
-           facts.st_dev == file_device_;
+    if (!file_ || ::fstat(file_.get(), &facts) != 0 || facts.st_ino != file_number_ ||
+        facts.st_dev != file_device_) {
+        return {};
+    }
+    return static_cast<std::uint64_t>(facts.st_blocks) * 512;
 }
 
 std::uint64_t Space::resident_bytes() const noexcept {
-    struct stat facts {};
-    if (::fstat(file_.get(), &facts) != 0 || facts.st_ino != file_number_ ||
-        facts.st_dev != file_device_) {
-        return handed_out_pages_ * page_;  // as if all were touched
-    }
-    const std::uint64_t bytes = static_cast<std::uint64_t>(facts.st_blocks) * 512;
+    const auto found = file_bytes();
+    if (!found) return handed_out_pages_ * page_;  // as if all were touched
+    const std::uint64_t bytes = *found;
     return bytes - std::min<std::uint64_t>(bytes, header_bytes());
 }
 
 bool Space::affordable(std::uint64_t fresh_bytes) {
-    const std::uint64_t now = now_ms();
+    const std::uint64_t now = os::coarse_ms();
     if (fresh_bytes <= credit_bytes_ && now < credit_until_ms_) {
         credit_bytes_ -= fresh_bytes;
         return true;
@@ -200,7 +195,7 @@ std::optional<std::uint64_t> Space::take(std::uint64_t pages, std::uint64_t step
 /// A run that is free again, and of which nobody knows any more what was kept.
 void Space::drop(Extent run) {
     if (may_be_huge_ || private_) {
-        kept_.keep(run, now_ms());
+        kept_.keep(run, os::coarse_ms());
     } else {
         give_back(run);
     }
@@ -224,7 +219,7 @@ void Space::take_back(Extent run) noexcept {
     count_for_dumps(run, false);
     try {
         free_.give(run);
-        kept_.keep(run, now_ms());
+        kept_.keep(run, os::coarse_ms());
     } catch (const std::bad_alloc&) {
         // No memory for the bookkeeping: its pages are lost to the arena, their memory is not.
         if (!may_be_huge_ && !private_) give_back(run);
@@ -263,7 +258,7 @@ bool Space::resize(void* block, std::size_t old_bytes, std::size_t new_bytes) no
 }
 
 std::uint64_t Space::stale_before() const noexcept {
-    const std::uint64_t now = now_ms();
+    const std::uint64_t now = os::coarse_ms();
     const auto age =
         static_cast<std::uint64_t>(std::max<std::int64_t>(options_.kept_for.count(), 0));
     return now > age ? now - age : 0;
@@ -276,6 +271,51 @@ void Space::give_back(Extent run) const noexcept {
     }
     // By libc's madvise, as a program would: whoever watches memory for a network card sees it.
     ::madvise(address_of(run.first), static_cast<std::size_t>(run.pages * page_), MADV_REMOVE);
+}
+
+/// As give_back(), also where the program has protected the pages, which madvise minds.
+int Space::punch(Extent run) const noexcept {
+    const auto bytes = static_cast<std::size_t>(run.pages * page_);
+    if (::madvise(address_of(run.first), bytes, MADV_REMOVE) == 0) return 0;
+    if (errno != EACCES || !file_bytes()) return errno;
+    return ::fallocate(file_.get(), FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE,
+                       static_cast<off_t>(run.first * page_), static_cast<off_t>(bytes)) == 0
+               ? 0
+               : errno;
+}
+
+bool Space::clear(Extent run) const noexcept {
+    constexpr std::array<std::byte, 4096> zeros{};
+    const auto end = static_cast<off_t>((run.first + run.pages) * page_);
+    auto at = static_cast<off_t>(run.first * page_);
+    while (at < end) {
+        if (::pwrite(file_.get(), zeros.data(), zeros.size(), at) !=
+            static_cast<ssize_t>(zeros.size())) {
+            return false;
+        }
+        at += static_cast<off_t>(zeros.size());
+    }
+    return true;
+}
+
+int Space::discard(void* address, std::size_t bytes) noexcept {
+    wait_for_our_parent();  // it copies what is mapped here
+    const Extent run{page_of(address), pages_of(bytes)};
+    const std::lock_guard guard(lock_);
+    if (private_) return map_private(run, true) ? 0 : errno;
+    if (!may_be_huge_) return punch(run);
+    const std::uint64_t step = os::huge_page_bytes / page_;
+    const std::uint64_t end = run.first + run.pages;
+    for (std::uint64_t at = run.first; at < end;) {
+        const std::uint64_t next = std::min(end, (at / step + 1) * step);
+        const Extent part{at, next - at};
+        // Through the file: the program may have protected the pages.
+        const bool cleared = part.pages < step && file_bytes() && clear(part);
+        const int error = cleared ? 0 : punch(part);
+        if (error != 0) return error;
+        at = next;
+    }
+    return 0;
 }
 
 bool Space::is_free(Extent run) const {
@@ -318,7 +358,7 @@ std::uint64_t Space::return_stale(std::uint64_t since, std::uint64_t most_pages)
                 pages += run->pages;
             }
         }
-        for (const Extent& each : left) kept_.keep(each, now_ms());
+        for (const Extent& each : left) kept_.keep(each, os::coarse_ms());
     } catch (const std::bad_alloc&) {
     }
     return pages;

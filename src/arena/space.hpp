@@ -42,6 +42,11 @@ public:
     /// Makes a run longer or shorter where it stands; false if it cannot.
     bool resize(void* block, std::size_t old_bytes, std::size_t new_bytes) noexcept;
 
+    /// Makes whole pages of blocks read as zeros and gives their memory back, whatever their
+    /// protection; 0 or an errno. Where memory may be huge, what is less than a huge page is
+    /// cleared instead. The arena's books do not change.
+    int discard(void* address, std::size_t bytes) noexcept;
+
     std::size_t trim() noexcept;
 
     /// Backs the whole huge pages in the run by huge pages; 0 or an errno, see os::make_huge().
@@ -130,10 +135,12 @@ private:
 
     [[nodiscard]] std::uint64_t stale_before() const noexcept;
     void give_back(Extent run) const noexcept;
+    [[nodiscard]] int punch(Extent run) const noexcept;
+    [[nodiscard]] bool clear(Extent run) const noexcept;
     std::uint64_t give_back_whole(Extent run, std::vector<Extent>& left);
-    /// Whether the descriptor still is the file's: some programs close all that they do not know,
-    /// and the next file they open gets its number.
-    [[nodiscard]] bool has_file() const noexcept;
+    /// What the file holds, header included; nothing if the descriptor is not the file's any more:
+    /// some programs close all that they do not know, and the next file they open gets its number.
+    [[nodiscard]] std::optional<std::uint64_t> file_bytes() const noexcept;
     [[nodiscard]] bool replace(Range range) const noexcept;
     bool list_data(Ranges& into) const noexcept;
     [[nodiscard]] Range range_of(Extent run) const noexcept {

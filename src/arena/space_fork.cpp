@@ -22,7 +22,7 @@ std::size_t Space::list_for_fork() noexcept {
     // A child's pages are private memory, and copied as such.
     if (private_) return 0;
     listed_.clear();
-    by_hand_ = !has_file();
+    by_hand_ = !file_bytes();
     listed_all_ = true;
     if (by_hand_) {
         free_.each_taken({0, memory_.size() / page_}, [&](Extent run) {

@@ -1,14 +1,11 @@
 #include "heap/advice.hpp"
 
-#include <fcntl.h>
 #include <sys/mman.h>
-#include <sys/stat.h>
 
 #include <algorithm>
 #include <cerrno>
 #include <cstdint>
 
-#include "arena/forks.hpp"
 #include "heap/next_malloc.hpp"
 #include "heap/process_heap.hpp"
 
@@ -24,48 +21,13 @@ int real_advice(Range range, int advice) noexcept {
     return next().madvise(reinterpret_cast<void*>(range.begin), range.end - range.begin, advice);
 }
 
-/// Whether the descriptor is still the arena's: a program may close all that it does not know, and
-/// open another file under that number.
-bool is_arena(int fd, std::size_t arena_bytes) noexcept {
-    struct stat facts {};
-    if (::fstat(fd, &facts) != 0 || static_cast<std::size_t>(facts.st_size) != arena_bytes) {
-        return false;
-    }
-    return ::fcntl(fd, F_GET_SEALS) > 0;
-}
-
-/// The same in a child by fork, whose arena is private memory (arena/forks.hpp), in part a private
-/// mapping of its parent's file: what is only dropped there would show the parent's bytes again.
-int replace(Range range) noexcept {
-    arena::wait_for_our_parent();
-    void* const at = ::mmap(reinterpret_cast<void*>(range.begin), range.end - range.begin,
-                            PROT_READ | PROT_WRITE,
-                            MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE | MAP_FIXED, -1, 0);
-    if (at == MAP_FAILED) return -1;
-    statistics.returned(range.end - range.begin);
-    return 0;
-}
-
 /// Takes the memory of whole pages of the arena away.
 int remove(Range range) noexcept {
-    if (heap()->space().fd() < 0) return replace(range);
     const int error_before = errno;
-    if (real_advice(range, MADV_REMOVE) == 0) {
-        statistics.returned(range.end - range.begin);
-        return 0;
-    }
-    // MADV_REMOVE minds the protection of the pages, MADV_DONTNEED does not.
-    const std::uintptr_t begin = reach.begin.load(std::memory_order_relaxed);
-    const int fd = heap()->space().fd();
-    if (errno != EACCES || !is_arena(fd, reach.bytes.load(std::memory_order_relaxed)) ||
-        ::fallocate(fd, FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE,
-                    static_cast<off_t>(range.begin - begin),
-                    static_cast<off_t>(range.end - range.begin)) != 0) {
-        return -1;
-    }
-    errno = error_before;
-    statistics.returned(range.end - range.begin);
-    return 0;
+    const int error =
+        heap()->space().discard(reinterpret_cast<void*>(range.begin), range.end - range.begin);
+    errno = error == 0 ? error_before : error;
+    return error == 0 ? 0 : -1;
 }
 
 }  // namespace

@@ -3,9 +3,9 @@
 #include <algorithm>
 #include <cerrno>
 #include <cstring>
-#include <ctime>
 #include <optional>
 
+#include "os/coarse_clock.hpp"
 #include "os/no_cancel.hpp"
 
 namespace onecopy::heap {
@@ -21,13 +21,6 @@ constexpr std::uint64_t space_every_ms = 100;
 /// Asking the Space costs some 20 us where the limits are reached. So long a refusal holds for all
 /// that is not shorter.
 constexpr std::uint64_t refusal_ms = 50;
-
-std::uint64_t now_ms() noexcept {
-    timespec now{};
-    ::clock_gettime(CLOCK_MONOTONIC_COARSE, &now);  // no system call
-    return static_cast<std::uint64_t>(now.tv_sec) * 1000 +
-           static_cast<std::uint64_t>(now.tv_nsec) / 1000000;
-}
 
 /// Half of what may be kept is the Space's share, half that of `Recent`.
 ArenaOptions half_kept(ArenaOptions options) {
@@ -80,7 +73,7 @@ void* Heap::allocate_pages(std::uint64_t pages, std::size_t alignment, bool zero
         const std::lock_guard guard(lock_);
         block = recent_.take(pages, alignment);
         if (block == nullptr && refused_bytes_ != 0) {
-            if (now_ms() >= refused_until_ms_) {
+            if (os::coarse_ms() >= refused_until_ms_) {
                 refused_bytes_ = 0;
             } else if (bytes >= refused_bytes_) {
                 return nullptr;
@@ -101,7 +94,7 @@ void* Heap::from_space(std::size_t bytes, std::size_t alignment, bool zero) noex
     if (block == nullptr) {
         const std::lock_guard guard(lock_);
         refused_bytes_ = refused_bytes_ == 0 ? bytes : std::min(bytes, refused_bytes_);
-        refused_until_ms_ = now_ms() + refusal_ms;
+        refused_until_ms_ = os::coarse_ms() + refusal_ms;
     }
     return block;
 }
@@ -114,7 +107,7 @@ void Heap::to_space(FreedBlock block) noexcept {
 std::size_t Heap::free(void* address) noexcept {
     const std::uint64_t pages = blocks_.take(address).pages;
     if (pages == 0) return 0;
-    const std::uint64_t now = now_ms();
+    const std::uint64_t now = os::coarse_ms();
     bool kept = false;
     for (;;) {
         std::optional<FreedBlock> surplus;

@@ -270,6 +270,24 @@ TEST(Arena, HugePagesGoBackAsAWhole) {
     EXPECT_EQ(resident(arena), 0U);
 }
 
+TEST(Arena, DiscardedPagesAreZerosAndNothingElseIs) {
+    for (const bool huge : {false, true}) {
+        Arena arena(of_capacity(64 * mib));
+        auto* const block = static_cast<std::byte*>(arena.allocate(4 * mib, 2 * mib));
+        fill({block, 4 * mib}, 1);
+        if (huge && arena.use_huge_pages({block, 4 * mib})) GTEST_SKIP() << "no huge pages";
+        // All of one huge page and a little of the other, which nobody may write just now.
+        ASSERT_EQ(::mprotect(block, 4 * mib, PROT_READ), 0);
+        EXPECT_EQ(arena.space().discard(block, 2 * mib + 3 * page), 0);
+        // In part, a huge page keeps its memory.
+        EXPECT_EQ(resident(arena), huge ? 2 * mib : 2 * mib - 3 * page);
+        for (std::size_t i = 0; i < 4 * mib; ++i) {
+            const std::byte expected = i < 2 * mib + 3 * page ? std::byte{0} : pattern(1, i);
+            ASSERT_EQ(block[i], expected) << i;
+        }
+    }
+}
+
 TEST(Arena, HugePagesOfUntouchedMemoryAreZeros) {
     Arena arena(of_capacity(64 * mib));
     auto* const block = static_cast<std::byte*>(arena.allocate(2 * mib, 2 * mib));
