@@ -8,11 +8,9 @@
 #include <cstdio>
 #include <filesystem>
 #include <fstream>
-#include <ostream>
 #include <string>
 
 #include "cli/bench_plot.hpp"
-#include "cli/commands.hpp"
 #include "cli/errors.hpp"
 
 namespace onecopy::cli {
@@ -186,45 +184,6 @@ TEST(BenchHeap, APlotLeavesOutWhatHasNoSpeed) {
     EXPECT_EQ(script.find("'fork"), std::string::npos);
     EXPECT_EQ(script.find("xrange [0:"), std::string::npos);
 }
-
-/// What the command line answers: the one line of WrongInput, or "" if it was accepted.
-std::string refusal_of(const std::string& arguments) {
-    CLI::App app;
-    int exit_status = 0;
-    add_bench_command(app, exit_status);
-    try {
-        app.parse(arguments);
-    } catch (const WrongInput& error) {
-        return error.what();
-    }
-    return {};
-}
-
-struct BadHeapLine {
-    const char* arguments;
-    const char* says;
-
-    friend std::ostream& operator<<(std::ostream& out, const BadHeapLine& line) {
-        return out << line.arguments;  // the test's name
-    }
-};
-
-class BadHeapArguments : public testing::TestWithParam<BadHeapLine> {};
-
-TEST_P(BadHeapArguments, AreRefusedInOneLine) {
-    const std::string line = refusal_of(GetParam().arguments);
-    EXPECT_NE(line.find(GetParam().says), std::string::npos) << line;
-    EXPECT_EQ(line.find('\n'), std::string::npos) << line;
-}
-
-INSTANTIATE_TEST_SUITE_P(
-    BenchHeap, BadHeapArguments,
-    testing::Values(BadHeapLine{"bench heap --work loop", "--work was not expected"},
-                    BadHeapLine{"bench heap loop", "loop was not expected"},
-                    BadHeapLine{"bench heap --works lop", "'lop' is unknown; choose from loop"},
-                    BadHeapLine{"bench heap --ways jemalloc", "'jemalloc' is unknown"},
-                    BadHeapLine{"bench heap --sizes 8G", "between 1 and 4 GiB"},
-                    BadHeapLine{"bench heap --json /proc/absent/x.json", "--json"}));
 
 }  // namespace
 }  // namespace onecopy::cli

@@ -8,13 +8,10 @@
 #include <array>
 #include <cerrno>
 #include <cstdio>
-#include <ostream>
 #include <string>
 #include <vector>
 
 #include "cli/bench_timing.hpp"
-#include "cli/commands.hpp"
-#include "cli/errors.hpp"
 #include "support/child.hpp"
 #include "support/rights.hpp"
 
@@ -201,55 +198,6 @@ TEST(BenchTransfer, AnIncastIsJudgedAtTheLargestSizeThatCachesHold) {
         EXPECT_GT(verdict.value, 0);
     }
 }
-
-/// What the command line answers: the one line of WrongInput, or "" if it was accepted.
-std::string refusal_of(const std::string& arguments) {
-    CLI::App app;
-    int exit_status = 0;
-    add_bench_command(app, exit_status);
-    try {
-        app.parse(arguments);
-    } catch (const WrongInput& error) {
-        return error.what();
-    } catch (const CLI::ParseError& error) {
-        return error.what();
-    }
-    return {};
-}
-
-struct BadLine {
-    const char* arguments;
-    const char* says;
-
-    friend std::ostream& operator<<(std::ostream& out, const BadLine& line) {
-        return out << line.arguments;  // the test's name
-    }
-};
-
-class BadArguments : public testing::TestWithParam<BadLine> {};
-
-TEST_P(BadArguments, AreRefusedInOneLine) {
-    const std::string line = refusal_of(GetParam().arguments);
-    EXPECT_NE(line.find(GetParam().says), std::string::npos) << line;
-    EXPECT_EQ(line.find('\n'), std::string::npos) << line;
-}
-
-INSTANTIATE_TEST_SUITE_P(
-    BenchTransfer, BadArguments,
-    testing::Values(
-        BadLine{"bench", "no bench is named"}, BadLine{"bench tarnsfer", "bench tarnsfer: no such"},
-        BadLine{"bench transfer --work read", "--work was not expected"},
-        BadLine{"bench transfer read", "read was not expected"},
-        BadLine{"bench transfer --works reed", "'reed' is unknown; choose from read,write"},
-        BadLine{"bench transfer --ways magic", "'magic' is unknown; choose from memcpy"},
-        BadLine{"bench transfer --sizes 8,x", "'x' is no size"},
-        BadLine{"bench transfer --sizes 2G", "between 1 and 1 GiB"},
-        BadLine{"bench transfer --repetitions 3x", "--repetitions 3x"},
-        BadLine{"bench transfer --repetitions=-1", "--repetitions -1"},
-        BadLine{"bench transfer --repetitions 100001", "--repetitions 100001"},
-        BadLine{"bench transfer --works reduce --sizes 12", "12 bytes are no whole number"},
-        BadLine{"bench transfer --works reduce --ways vmsplice", "none of them does reduce"},
-        BadLine{"bench transfer --works read --sizes 8 --json /proc/absent/x.json", "--json"}));
 
 }  // namespace
 }  // namespace onecopy::cli
