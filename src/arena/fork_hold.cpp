@@ -38,6 +38,26 @@ constexpr std::size_t at_once_bytes = std::size_t{4} << 20;
 
 constexpr char hello = 'h', failed = 'f', copied = 'd';
 
+/// The name of a file about a process, without an allocation.
+class ProcPath {
+public:
+    ProcPath(pid_t pid, const char* file) noexcept {
+        std::snprintf(text_.data(), text_.size(), "/proc/%d/%s", static_cast<int>(pid), file);
+    }
+    [[nodiscard]] const char* c_str() const noexcept { return text_.data(); }
+
+private:
+    std::array<char, 64> text_;
+};
+
+/// Whether an entry of /proc/PID/pagemap is of a page that the process has to itself.
+/// Source: Linux, Documentation/admin-guide/mm/pagemap.rst.
+bool is_own_page(std::uint64_t entry) noexcept {
+    constexpr std::uint64_t present_or_swapped = std::uint64_t{3} << 62;
+    constexpr std::uint64_t of_a_file = std::uint64_t{1} << 61;
+    return (entry & present_or_swapped) != 0 && (entry & of_a_file) == 0;
+}
+
 }  // namespace
 
 bool other_threads_run() noexcept {
@@ -157,9 +177,7 @@ ForkHold::Outcome ForkHold::meet() noexcept {
 
 ForkHold::Outcome ForkHold::watch(bool still) noexcept {
     const bool exact = still && may_copy_for_child();
-    std::array<char, 64> path{};
-    std::snprintf(path.data(), path.size(), "/proc/%d/pagemap", static_cast<int>(child_));
-    page_map_ = os::Fd(::open(path.data(), O_RDONLY | O_CLOEXEC));
+    page_map_ = os::Fd(::open(ProcPath(child_, "pagemap").c_str(), O_RDONLY | O_CLOEXEC));
     const bool copy_now = bytes_ <= little_bytes || (!exact && fits());
     const auto order = static_cast<char>(copy_now ? Order::copy : Order::go_on);
     ::send(parent_end_.get(), &order, 1, MSG_NOSIGNAL);
@@ -201,11 +219,18 @@ void ForkHold::say(const char* why) const noexcept {
 }
 
 bool ForkHold::may_copy_for_child() const noexcept {
-    // Writes nothing: the source cannot be read. Refusals come before that is seen.
-    if (!unreadable_ || child_ <= 0) return false;
-    const iovec nothing{unreadable_.data(), 1};
-    const iovec there{const_cast<Shared*>(shared()), 1};
-    return ::process_vm_writev(child_, &nothing, 1, &there, 1, 0) < 0 && errno == EFAULT;
+    // Refusals come before it is seen that the source cannot be read.
+    return unreadable_ && child_ > 0 &&
+           write_nothing(reinterpret_cast<std::uintptr_t>(shared()), 1) == EFAULT;
+}
+
+/// The kernel takes the child's pages for writing, which gives the child its own copies, before it
+/// looks at the source; there it stops. So no byte is written, and what the child writes at the
+/// same moment is not overwritten. Returns why the kernel stopped.
+int ForkHold::write_nothing(std::uintptr_t at, std::size_t bytes) const noexcept {
+    const iovec nothing{unreadable_.data(), bytes};
+    const iovec there{reinterpret_cast<void*>(at), bytes};
+    return ::process_vm_writev(child_, &nothing, 1, &there, 1, 0) < 0 ? errno : 0;
 }
 
 bool ForkHold::wait_until_gone(milliseconds at_most) noexcept {
@@ -229,9 +254,7 @@ bool ForkHold::is_gone() noexcept {
         ::usleep(500);
     }
     if (errno != ESRCH) return true;
-    std::array<char, 64> path{};
-    std::snprintf(path.data(), path.size(), "/proc/%d/task", static_cast<int>(child_));
-    DIR* const threads = ::opendir(path.data());
+    DIR* const threads = ::opendir(ProcPath(child_, "task").c_str());
     if (threads == nullptr) return true;
     bool gone = true;
     while (const dirent* each = ::readdir(threads)) {
@@ -246,15 +269,11 @@ bool ForkHold::is_gone() noexcept {
 }
 
 bool ForkHold::copy_for_child(const Range& range) const noexcept {
-    // The kernel takes the pages for writing, which gives the child its own copies, before it looks
-    // at the source; there it stops. So no byte is written, and what the child writes at the same
-    // moment is not overwritten.
     for (std::uintptr_t at = range.begin; at < range.end; at += at_once_bytes) {
         const std::size_t bytes = std::min<std::size_t>(range.end - at, at_once_bytes);
-        const iovec nothing{unreadable_.data(), bytes};
-        const iovec there{reinterpret_cast<void*>(at), bytes};
-        if (::process_vm_writev(child_, &nothing, 1, &there, 1, 0) < 0 && errno != EFAULT) {
-            return errno == ESRCH;  // gone; or it has taken the right to from us
+        const int error = write_nothing(at, bytes);
+        if (error != 0 && error != EFAULT) {
+            return error == ESRCH;  // gone; or it has taken the right to from us
         }
         if (!copy_one_by_one(at, bytes)) return false;
     }
@@ -265,8 +284,6 @@ bool ForkHold::copy_for_child(const Range& range) const noexcept {
 /// does not say so: the pages that still are the file's are taken one by one. One that the child
 /// may only read cannot change while our bytes, the same, are forced into it.
 bool ForkHold::copy_one_by_one(std::uintptr_t begin, std::size_t bytes) const noexcept {
-    constexpr std::uint64_t present_or_swapped = std::uint64_t{3} << 62;
-    constexpr std::uint64_t of_a_file = std::uint64_t{1} << 61;
     constexpr std::size_t most_pages = at_once_bytes / 4096;
     const auto page = static_cast<std::size_t>(::sysconf(_SC_PAGESIZE));
     std::array<std::uint64_t, most_pages> entries;
@@ -275,17 +292,15 @@ bool ForkHold::copy_one_by_one(std::uintptr_t begin, std::size_t bytes) const no
     const ssize_t got = ::pread(page_map_.get(), entries.data(), pages * sizeof entries[0], offset);
     if (got != static_cast<ssize_t>(pages * sizeof entries[0])) return true;  // gone, or no /proc
     for (std::size_t i = 0; i < pages; ++i) {
-        if ((entries[i] & present_or_swapped) != 0 && (entries[i] & of_a_file) == 0) continue;
+        if (is_own_page(entries[i])) continue;
         const std::uintptr_t at = begin + i * page;
-        const iovec nothing{unreadable_.data(), 1};
-        const iovec there{reinterpret_cast<void*>(at), 1};
-        ::process_vm_writev(child_, &nothing, 1, &there, 1, 0);
+        write_nothing(at, 1);
         std::uint64_t entry = 0;
         if (::pread(page_map_.get(), &entry, sizeof entry,
                     static_cast<off_t>(at / page * sizeof entry)) != sizeof entry) {
             return true;
         }
-        if ((entry & present_or_swapped) != 0 && (entry & of_a_file) == 0) continue;
+        if (is_own_page(entry)) continue;
         if (!force_same(at, page)) return false;
     }
     return true;
@@ -304,9 +319,7 @@ bool ForkHold::force_same(std::uintptr_t at, std::size_t page) const noexcept {
             return true;
         }
     }
-    std::array<char, 64> path{};
-    std::snprintf(path.data(), path.size(), "/proc/%d/mem", static_cast<int>(child_));
-    const os::Fd memory(::open(path.data(), O_RDWR | O_CLOEXEC));
+    const os::Fd memory(::open(ProcPath(child_, "mem").c_str(), O_RDWR | O_CLOEXEC));
     return memory && ::pwrite(memory.get(), reinterpret_cast<const void*>(at), page,
                               static_cast<off_t>(at)) == static_cast<ssize_t>(page);
 }

@@ -80,6 +80,7 @@ private:
     Outcome watch_lazily() noexcept;
     [[nodiscard]] bool fits() const noexcept;
     [[nodiscard]] bool may_copy_for_child() const noexcept;
+    int write_nothing(std::uintptr_t at, std::size_t bytes) const noexcept;
     bool wait_until_gone(std::chrono::milliseconds at_most) noexcept;
     bool is_gone() noexcept;
     [[nodiscard]] bool copy_for_child(const Range& range) const noexcept;

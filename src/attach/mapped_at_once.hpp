@@ -7,11 +7,10 @@
 
 #include <cstddef>
 #include <cstdint>
-#include <cstring>
 
 #include "attach/engine.hpp"
+#include "attach/mapped_copy.hpp"
 #include "attach/target.hpp"
-#include "os/fence.hpp"
 #include "os/own_memory.hpp"
 
 namespace onecopy::attach {
@@ -26,14 +25,8 @@ inline bool copy_mapped_at_once(const Target& target, Direction direction, std::
     if (!os::GoodMemory::covers(local, bytes) || !memory->owner_is_here()) return false;
     const PeerMemory::Reach there = memory->reach(address, bytes);
     if (there.bytes.size() != bytes) return false;
-    if (direction == Direction::read) {
-        std::memcpy(const_cast<std::byte*>(local), there.bytes.data(), bytes);
-    } else {
-        std::memcpy(there.bytes.data(), local, bytes);
-    }
-    // Looked at again once the bytes are here, as in the mapped engine's proof.
-    os::read_fence();
-    return memory->owner_is_here();
+    copy_mapped(direction, local, there.bytes.data(), bytes);
+    return owner_was_here(*memory);
 }
 
 }  // namespace onecopy::attach

@@ -5,11 +5,10 @@
 // ours, whatever protections the target gave its own.
 #include <algorithm>
 #include <cerrno>
-#include <cstring>
 
 #include "attach/engine.hpp"
+#include "attach/mapped_copy.hpp"
 #include "attach/peer_memory.hpp"
-#include "os/fence.hpp"
 #include "os/own_memory.hpp"
 
 namespace onecopy::attach {
@@ -24,9 +23,7 @@ public:
     }
 
     [[nodiscard]] Proof proof(const Target& target) const noexcept override {
-        // The word is looked at once the bytes are here.
-        os::read_fence();
-        return target.peer_memory()->owner_is_here() ? Proof::certain : Proof::none;
+        return owner_was_here(*target.peer_memory()) ? Proof::certain : Proof::none;
     }
 
     [[nodiscard]] int admit(const Target& target, Direction direction,
@@ -55,11 +52,7 @@ public:
                 reinterpret_cast<std::byte*>(static_cast<std::uintptr_t>(near.address));
             const os::Touch how = direction == Direction::read ? os::Touch::write : os::Touch::read;
             const std::size_t good = os::accessible(here, there.bytes.size(), how);
-            if (direction == Direction::read) {
-                std::memcpy(here, there.bytes.data(), good);
-            } else {
-                std::memcpy(there.bytes.data(), here, good);
-            }
+            copy_mapped(direction, here, there.bytes.data(), good);
             done += good;
             if (good < there.bytes.size()) return {done, done > 0 ? 0 : EFAULT};
             local.advance(good);

@@ -82,10 +82,9 @@ Transfer through(const Process& from, std::span<const Segment> local,
     while (result.bytes < total) {
         std::size_t bytes = chunk;
         if (mapped) {
-            result.bytes += reduction::combine_mapped(from, to, source, combine,
-                                                      reduction::Into::local, total - result.bytes);
+            bytes = reduction::combine_mapped(from, to, source, combine, reduction::Into::local,
+                                              total, chunk, result.bytes);
             if (result.bytes == total) break;
-            bytes = reduction::left_to_the_tile(from, source.run(), combine.element_bytes(), chunk);
         }
         runs.take(source, std::min<std::uint64_t>(bytes, total - result.bytes));
         const Segment fetched(tile, runs.bytes);

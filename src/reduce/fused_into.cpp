@@ -82,10 +82,9 @@ Transfer update(const Process& to, std::span<const ConstSegment> local,
     while (result.bytes < total) {
         std::size_t bytes = chunk;
         if (mapped) {
-            result.bytes += reduction::combine_mapped(
-                to, from, target, combine, reduction::Into::remote, total - result.bytes);
+            bytes = reduction::combine_mapped(to, from, target, combine, reduction::Into::remote,
+                                              total, chunk, result.bytes);
             if (result.bytes == total) break;
-            bytes = reduction::left_to_the_tile(to, target.run(), element, chunk);
         }
         runs.take(target, std::min<std::uint64_t>(bytes, total - result.bytes));
         const Segment tile(fetched, runs.bytes);

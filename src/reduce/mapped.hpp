@@ -24,36 +24,28 @@ inline bool owner_is_here(const attach::Target& target, const attach::PeerMemory
 /// Bytes between two looks at whether the owner still is there.
 inline constexpr std::uint64_t mapped_stride_bytes = 256 << 10;
 
-/// How many bytes the tile shall carry from `remote` on, where mapped memory was left: one element
-/// that lies across the end of a window, or as many as a tile takes (`chunk`) of other memory.
-inline std::size_t left_to_the_tile(const Process& process, plan::Run remote, std::size_t element,
-                                    std::size_t chunk) noexcept {
-    attach::PeerMemory* const memory = process.target().peer_memory();
-    return memory == nullptr || memory->reach(remote.address, 1).bytes.empty() ? chunk : element;
-}
-
 /// Combines whole elements of both sides, which are whole segments of whole elements, for as long
-/// as the remote ones can be mapped, at most `total` bytes. Both cursors stand behind them then.
-/// Returns the bytes. What was combined was the owner's, though it should have ended meanwhile: its
-/// memory outlives it, and nobody invents any.
+/// as the remote ones can be mapped, until `done` is `total`. Both cursors stand behind them then.
+/// Returns how many bytes the tile shall carry next: one element that lies across the end of a
+/// window, or as many as a tile takes (`chunk`) of other memory. What was combined was the owner's,
+/// though it should have ended meanwhile: its memory outlives it, and nobody invents any.
 template <class LocalSegment>
-std::uint64_t combine_mapped(const Process& process, plan::Cursor<LocalSegment>& local,
-                             plan::Cursor<RemoteSegment>& remote, const Combiner& combine,
-                             Into results, std::uint64_t total) noexcept {
+std::size_t combine_mapped(const Process& process, plan::Cursor<LocalSegment>& local,
+                           plan::Cursor<RemoteSegment>& remote, const Combiner& combine,
+                           Into results, std::uint64_t total, std::size_t chunk,
+                           std::uint64_t& done) noexcept {
     attach::PeerMemory* const memory = process.target().peer_memory();
-    if (memory == nullptr) return 0;
+    if (memory == nullptr) return chunk;
     const std::size_t element = combine.element_bytes();
-    std::uint64_t done = 0;
     while (done < total) {
         const plan::Run near = local.run();
         const plan::Run far = remote.run();
         const std::uint64_t wanted =
             std::min({near.bytes, far.bytes, total - done, mapped_stride_bytes + element});
-        if (!owner_is_here(process.target(), *memory)) return done;
+        if (!owner_is_here(process.target(), *memory)) return chunk;
         const attach::PeerMemory::Reach there = memory->reach(far.address, wanted);
         const std::size_t whole = there.bytes.size() - there.bytes.size() % element;
-        // An element that lies across the end of a window is the tile's.
-        if (whole == 0) return done;
+        if (whole == 0) return there.bytes.empty() ? chunk : element;
         auto* const here = reinterpret_cast<std::byte*>(static_cast<std::uintptr_t>(near.address));
         std::byte* const result = results == Into::local ? here : there.bytes.data();
         combine(here, there.bytes.data(), result, whole);
@@ -61,7 +53,7 @@ std::uint64_t combine_mapped(const Process& process, plan::Cursor<LocalSegment>&
         remote.advance(whole);
         done += whole;
     }
-    return done;
+    return chunk;
 }
 
 }  // namespace onecopy::reduction
