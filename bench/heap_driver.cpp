@@ -12,6 +12,8 @@
 //   fresh           malloc, write every byte, and keep it: memory that was never used before
 //   realloc_double  a block grows from 64 KiB to BYTES by doubling, and every new byte is written
 //   realloc_tenth   the same in steps of a tenth
+//   update          the words of a block that stays are changed in random order
+//   copy            one half of a block that stays is copied over the other
 //   threads         two threads do `loop` at once
 //   fork            fork and exec of /bin/true, with BYTES of malloc'ed memory touched
 #include <sched.h>
@@ -20,11 +22,14 @@
 
 #include <algorithm>
 #include <atomic>
+#include <bit>
 #include <cstddef>
+#include <cstdint>
 #include <cstdio>
 #include <cstdlib>
 #include <cstring>
 #include <ctime>
+#include <memory>
 #include <new>
 #include <string>
 #include <string_view>
@@ -120,6 +125,78 @@ Outcome fresh(std::size_t bytes, long iterations) {
     }
     const double us = now_us() - start;
     return {all_are(kept.back(), bytes, 1), us / static_cast<double>(iterations)};
+}
+
+/// A block that stays from one line to the next of the same size: its pages lie where they lie.
+class Lasting {
+public:
+    static constexpr int first_value = 1;
+
+    explicit Lasting(std::size_t bytes) : bytes_(bytes), block_(allocate(bytes)) {
+        std::memset(block_, first_value, bytes);
+    }
+    Lasting(const Lasting&) = delete;
+    Lasting& operator=(const Lasting&) = delete;
+    ~Lasting() { std::free(block_); }
+
+    static Lasting& of(std::size_t bytes) {
+        static std::unique_ptr<Lasting> one;
+        if (!one || one->bytes_ != bytes) one = std::make_unique<Lasting>(bytes);
+        return *one;
+    }
+
+    /// Random words of the block are changed, each once, until all have been.
+    void update() {
+        const std::size_t count = std::bit_floor(bytes_ / sizeof(std::uint64_t));
+        if (count == 0) return;
+        auto* const words = reinterpret_cast<std::uint64_t*>(block_);
+        const std::size_t mask = count - 1;
+        const auto half = static_cast<unsigned>(std::bit_width(mask)) / 2;
+        std::size_t state = 0;
+        for (std::size_t i = 0; i < count; ++i) {
+            // Modulo a power of two this generator comes to every number, and so does what the
+            // shift makes of it.
+            state = (state * 1664525U + 1013904223U) & mask;
+            const std::size_t at = state ^ (state >> half);
+            words[at] = ~words[at];
+        }
+        changed_ = count * sizeof *words;
+        value_ = ~value_ & 0xff;
+    }
+
+    /// The first half is copied over the second.
+    void copy() {
+        std::memcpy(block_ + bytes_ / 2, block_, bytes_ / 2);
+        keep(block_);
+        changed_ = bytes_ / 2 * 2;
+    }
+
+    void spoil_second_half() { std::memset(block_ + bytes_ / 2, 0, bytes_ / 2); }
+
+    [[nodiscard]] bool right() const { return all_are(block_, changed_, value_); }
+
+private:
+    std::size_t bytes_;
+    unsigned char* block_;
+    std::size_t changed_ = 0;
+    int value_ = first_value;
+};
+
+Outcome update(std::size_t bytes, long iterations) {
+    Lasting& block = Lasting::of(bytes);
+    const double start = now_us();
+    for (long i = 0; i < iterations; ++i) block.update();
+    const double us = now_us() - start;
+    return {block.right(), us / static_cast<double>(iterations)};
+}
+
+Outcome copy(std::size_t bytes, long iterations) {
+    Lasting& block = Lasting::of(bytes);
+    block.spoil_second_half();
+    const double start = now_us();
+    for (long i = 0; i < iterations; ++i) block.copy();
+    const double us = now_us() - start;
+    return {block.right(), us / static_cast<double>(iterations)};
 }
 
 /// `next(size)`: how large the block is to be after `size`.
@@ -232,6 +309,8 @@ Outcome run(std::string_view work, std::size_t bytes, long iterations,
     if (work == "realloc_tenth") {
         return grow(bytes, iterations, [](std::size_t size) { return size + size / 10; });
     }
+    if (work == "update") return update(bytes, iterations);
+    if (work == "copy") return copy(bytes, iterations);
     if (work == "threads") return threads(bytes, iterations, cpus);
     if (work == "fork") return fork_and_exec(bytes, iterations);
     std::fprintf(stderr, "onecopy-heap-driver: %.*s is no work\n", static_cast<int>(work.size()),

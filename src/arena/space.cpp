@@ -273,7 +273,7 @@ void Space::give_back(Extent run) const noexcept {
     ::madvise(address_of(run.first), static_cast<std::size_t>(run.pages * page_), MADV_REMOVE);
 }
 
-/// As give_back(), also where the program has protected the pages, which madvise minds.
+/// As give_back(), also where the program has protected the pages, which older kernels mind.
 int Space::punch(Extent run) const noexcept {
     const auto bytes = static_cast<std::size_t>(run.pages * page_);
     if (::madvise(address_of(run.first), bytes, MADV_REMOVE) == 0) return 0;

@@ -5,9 +5,12 @@
 #include <sys/mman.h>
 #include <sys/resource.h>
 #include <sys/stat.h>
+#include <sys/syscall.h>
 #include <unistd.h>
 
 #include <algorithm>
+#include <array>
+#include <cerrno>
 #include <chrono>
 #include <cstring>
 #include <random>
@@ -19,6 +22,7 @@
 #include "arena/space.hpp"
 #include "support/child.hpp"
 #include "support/memory.hpp"
+#include "support/rights.hpp"
 
 namespace onecopy::test {
 namespace {
@@ -286,6 +290,21 @@ TEST(Arena, DiscardedPagesAreZerosAndNothingElseIs) {
             ASSERT_EQ(block[i], expected) << i;
         }
     }
+}
+
+TEST(Arena, PagesAreDiscardedWhereTheKernelMindsTheirProtection) {
+    const auto right = test::forked([] {
+        Arena arena(of_capacity(16 * mib));
+        auto* const block = static_cast<std::byte*>(arena.allocate(mib));
+        fill({block, mib}, 1);
+        // As before Linux 6.7, where the program may not write.
+        const std::array refusals = {test::Refusal{SYS_madvise, EACCES}};
+        if (test::refuse(refusals) != 0) return false;
+        if (arena.space().discard(block + page, 2 * page) != 0) return false;
+        return resident(arena) == mib - 2 * page && block[0] == pattern(1, 0) &&
+               block[page] == std::byte{0} && block[3 * page] == pattern(1, 3 * page);
+    });
+    EXPECT_TRUE(right);
 }
 
 TEST(Arena, HugePagesOfUntouchedMemoryAreZeros) {

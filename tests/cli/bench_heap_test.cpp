@@ -94,7 +94,8 @@ TEST(BenchHeap, MeasuresAndVerifiesEveryWorkInEveryWay) {
                 const Row* row = find_row(report.rows, work, way, work == "threads" ? 2 : 1, bytes);
                 ASSERT_NE(row, nullptr) << work << ' ' << way << ' ' << bytes;
                 EXPECT_EQ(row->bench, "heap");
-                EXPECT_EQ(row->repetitions, 2U);
+                // Where malloc decides only where the pages lie, eight times as many processes.
+                EXPECT_EQ(row->repetitions, work == "update" || work == "copy" ? 16U : 2U) << work;
                 EXPECT_TRUE(row->verified) << work << ' ' << way << ' ' << bytes;
                 EXPECT_GT(row->median_us, 0) << work << ' ' << way << ' ' << bytes;
             }
