@@ -8,7 +8,7 @@
 #include <cstring>
 #include <utility>
 
-#include "mpi/futex.hpp"
+#include "os/futex.hpp"
 
 namespace onecopy::mpi {
 
@@ -118,7 +118,7 @@ void Channel::consumed(std::uint64_t tiles) noexcept {
 
 void Channel::ring(Seat& other) noexcept {
     other.bell.fetch_add(1, std::memory_order_seq_cst);
-    if (other.asleep.load(std::memory_order_seq_cst) != 0) futex_wake(other.bell);
+    if (other.asleep.load(std::memory_order_seq_cst) != 0) os::futex_wake(other.bell);
 }
 
 std::error_code Channel::await_all(std::atomic<std::uint64_t> Seat::*word, std::uint64_t value,
@@ -186,7 +186,7 @@ std::error_code Channel::wait(const Ready& ready) noexcept {
 
         own.asleep.store(1, std::memory_order_seq_cst);  // (C)
         if (!ready() && own.bell.load(std::memory_order_seq_cst) == bell_seen_) {
-            futex_wait(own.bell, bell_seen_, nap);
+            os::futex_wait(own.bell, bell_seen_, nap);
             nap = std::min(2 * nap, longest_nap);
         }
         own.asleep.store(0, std::memory_order_relaxed);

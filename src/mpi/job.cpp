@@ -278,7 +278,7 @@ int finalise() noexcept {
     }
     self.refusal = "MPI_Finalize was called";
     self.machine.reset();
-    self.segment = JobSegment();
+    self.segment = os::JobSegment();
     self.presence.reset();
     return code;
 }

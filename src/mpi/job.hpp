@@ -32,7 +32,7 @@ struct Job {
     std::string refusal = "MPI_Init was not called yet";  ///< why all is passed on
     std::unordered_map<int, int> local_rank_of;           ///< by rank in MPI_COMM_WORLD
     std::unique_ptr<Machine> machine;                     ///< only if the job takes calls over
-    JobSegment segment;
+    os::JobSegment segment;
     Tally tally;
 };
 Job& job() noexcept;

@@ -58,7 +58,7 @@ std::size_t table_bytes(int ranks) {
     return (bytes + page - 1) / page * page;
 }
 
-std::span<TableLine> table_of(const JobSegment& segment, int ranks) {
+std::span<TableLine> table_of(const os::JobSegment& segment, int ranks) {
     return {reinterpret_cast<TableLine*>(segment.bytes().data()), static_cast<std::size_t>(ranks)};
 }
 
@@ -101,7 +101,7 @@ Report Presence::Rank::reach(std::span<const TableLine> table, std::vector<Proce
 }
 
 Agreement Presence::Rank::agreed(std::span<const TableLine> table, std::vector<Process> peers,
-                                 JobSegment segment) const {
+                                 os::JobSegment segment) const {
     Agreement yes;
     yes.go = true;
     yes.peers = std::move(peers);
@@ -175,7 +175,7 @@ std::optional<Agreement> Presence::serve(os::Fd caller, Clock::time_point patien
     Rank& self = *rank_;
     std::vector<Process> peers;
     std::vector<TableLine> table;
-    JobSegment segment;
+    os::JobSegment segment;
     Packet packet;
     for (bool spoke = false;; spoke = true) {
         ssize_t got = -1;
@@ -197,8 +197,8 @@ std::optional<Agreement> Presence::serve(os::Fd caller, Clock::time_point patien
                 const int ranks = self.place.local_size;
                 // It was sent: if it did not arrive, there was no descriptor free to put it into.
                 if (!packet.fd) throw std::system_error(EMFILE, std::system_category());
-                segment = JobSegment::adopt(std::move(packet.fd),
-                                            table_bytes(ranks) + self.options.payload_bytes);
+                segment = os::JobSegment::adopt(std::move(packet.fd),
+                                                table_bytes(ranks) + self.options.payload_bytes);
                 const auto lines = table_of(segment, ranks);
                 table.assign(lines.begin(), lines.end());
                 report = self.reach(table, peers);

@@ -25,11 +25,11 @@
 #include <system_error>
 #include <vector>
 
-#include "mpi/job_segment.hpp"
 #include "mpi/place.hpp"
 #include "mpi/presence_wire.hpp"
 #include "onecopy/process.hpp"
 #include "os/fd.hpp"
+#include "os/job_segment.hpp"
 
 namespace onecopy::mpi {
 
@@ -60,7 +60,7 @@ struct Agreement {
     // The rest only if `go`. By local rank:
     std::vector<Process> peers;
     std::vector<int> world_ranks;
-    JobSegment segment;
+    os::JobSegment segment;
     std::span<std::byte> payload;  ///< of the segment; the same bytes in all ranks, zero at first
 };
 

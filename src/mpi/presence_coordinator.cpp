@@ -178,9 +178,9 @@ Agreement Presence::coordinate() {
     }
     if (!round.objection().empty()) return conclude(false);
 
-    JobSegment segment;
+    os::JobSegment segment;
     try {
-        segment = JobSegment::create(table_bytes(ranks) + self.options.payload_bytes);
+        segment = os::JobSegment::create(table_bytes(ranks) + self.options.payload_bytes);
     } catch (const std::system_error& failure) {
         round.object(std::string("no memory to share: ") + failure.what());
         return conclude(false);

@@ -29,7 +29,7 @@ struct Presence::Rank {
 
     /// What remains to be done when everybody said yes.
     Agreement agreed(std::span<const TableLine> table, std::vector<Process> peers,
-                     JobSegment segment) const;
+                     os::JobSegment segment) const;
 };
 
 using Clock = std::chrono::steady_clock;
@@ -41,6 +41,6 @@ int milliseconds_until(Clock::time_point then);
 std::size_t table_bytes(int ranks);
 
 /// The table at the segment's beginning.
-std::span<TableLine> table_of(const JobSegment& segment, int ranks);
+std::span<TableLine> table_of(const os::JobSegment& segment, int ranks);
 
 }  // namespace onecopy::mpi

@@ -11,10 +11,10 @@
 #include "mpi/ancestry.hpp"
 #include "mpi/channel_store.hpp"
 #include "mpi/descriptors.hpp"
-#include "mpi/job_segment.hpp"
 #include "mpi/place.hpp"
 #include "mpi/ranks.hpp"
 #include "mpi/tally.hpp"
+#include "os/job_segment.hpp"
 #include "support/child.hpp"
 
 namespace onecopy::mpi {
@@ -93,7 +93,7 @@ TEST(Ancestry, InitIsNobodysLauncher) {
 }
 
 TEST(JobSegment, IsSealedAndIsNotThereInAChild) {
-    const JobSegment segment = JobSegment::create(5000);
+    const os::JobSegment segment = os::JobSegment::create(5000);
     EXPECT_EQ(segment.bytes().size(), 8192U);
     EXPECT_NE(::ftruncate(segment.fd(), 4096), 0);
     EXPECT_NE(::ftruncate(segment.fd(), 16384), 0);
@@ -110,12 +110,12 @@ TEST(JobSegment, IsSealedAndIsNotThereInAChild) {
 TEST(JobSegment, OnlyASealedOneOfTheRightSizeIsAdopted) {
     const os::Fd open(::memfd_create("test", MFD_ALLOW_SEALING));
     ASSERT_EQ(::ftruncate(open.get(), 8192), 0);
-    EXPECT_THROW(JobSegment::adopt(os::Fd(::dup(open.get())), 4096), std::system_error);
-    EXPECT_THROW(JobSegment::adopt(os::Fd(::open("/dev/null", O_RDWR)), 0), std::system_error);
+    EXPECT_THROW(os::JobSegment::adopt(os::Fd(::dup(open.get())), 4096), std::system_error);
+    EXPECT_THROW(os::JobSegment::adopt(os::Fd(::open("/dev/null", O_RDWR)), 0), std::system_error);
 
-    const JobSegment segment = JobSegment::create(8192);
-    EXPECT_THROW(JobSegment::adopt(os::Fd(::dup(segment.fd())), 8193), std::system_error);
-    const JobSegment same = JobSegment::adopt(os::Fd(::dup(segment.fd())), 8192);
+    const os::JobSegment segment = os::JobSegment::create(8192);
+    EXPECT_THROW(os::JobSegment::adopt(os::Fd(::dup(segment.fd())), 8193), std::system_error);
+    const os::JobSegment same = os::JobSegment::adopt(os::Fd(::dup(segment.fd())), 8192);
     same.bytes()[77] = std::byte{7};
     EXPECT_EQ(segment.bytes()[77], std::byte{7});
 }
@@ -125,7 +125,7 @@ TEST(JobSegment, AboveTheFileSizeLimitIsAnErrorAndNoSignal) {
         const rlimit limit{4096, 4096};
         ::setrlimit(RLIMIT_FSIZE, &limit);
         try {
-            JobSegment::create(8192);
+            os::JobSegment::create(8192);
         } catch (const std::system_error& failure) {
             return failure.code().value();
         }

@@ -364,7 +364,7 @@ TEST_P(CoordinatorGone, TheRankPassesThrough) {
         if (last >= 1) socket = connect_to(listener_name(job_, 1), error);
         if (last >= 2 && (!send(socket.get(), Hello{}) || !answer())) throw 0;
         if (last >= 3) {
-            JobSegment segment = JobSegment::create(table_page + 8192);
+            os::JobSegment segment = os::JobSegment::create(table_page + 8192);
             auto* table = reinterpret_cast<TableLine*>(segment.bytes().data());
             table[0].pid = ::getpid();
             table[1].pid = ranks.board().pids[1];

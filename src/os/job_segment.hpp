@@ -7,7 +7,7 @@
 #include "os/fd.hpp"
 #include "os/mapping.hpp"
 
-namespace onecopy::mpi {
+namespace onecopy::os {
 
 /// Owns the mapping and the descriptor. Nothing on disk and nothing in /dev/shm: it ends with the
 /// last process that has it. Zero at first; pages exist once touched. Never part of a core dump,
@@ -24,19 +24,19 @@ public:
     /// One that was received. Its seals are checked before it is mapped: without them its creator
     /// could truncate it under our feet, which is a SIGBUS here.
     /// Throws std::system_error: EINVAL, it is no sealed memfd, or smaller than `least_bytes`.
-    static JobSegment adopt(os::Fd fd, std::size_t least_bytes);
+    static JobSegment adopt(Fd fd, std::size_t least_bytes);
 
     [[nodiscard]] std::span<std::byte> bytes() const noexcept { return memory_.bytes(); }
     [[nodiscard]] int fd() const noexcept { return fd_.get(); }
 
     /// Closes the descriptor when everybody has it; the mapping stays.
-    void close_fd() noexcept { fd_ = os::Fd(); }
+    void close_fd() noexcept { fd_ = Fd(); }
 
 private:
-    JobSegment(os::Fd fd, std::size_t bytes);
+    JobSegment(Fd fd, std::size_t bytes);
 
-    os::Fd fd_;
-    os::Mapping memory_;
+    Fd fd_;
+    Mapping memory_;
 };
 
-}  // namespace onecopy::mpi
+}  // namespace onecopy::os

@@ -10,7 +10,7 @@
 #include <cstdint>
 #include <ctime>
 
-namespace onecopy::mpi {
+namespace onecopy::os {
 
 static_assert(std::atomic<std::uint32_t>::is_always_lock_free &&
               sizeof(std::atomic<std::uint32_t>) == sizeof(std::uint32_t));
@@ -29,4 +29,4 @@ inline void futex_wake(std::atomic<std::uint32_t>& word) noexcept {
     ::syscall(SYS_futex, &word, FUTEX_WAKE, 1 << 30, nullptr, nullptr, 0);
 }
 
-}  // namespace onecopy::mpi
+}  // namespace onecopy::os
