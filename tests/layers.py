@@ -15,6 +15,7 @@ ALLOWED = {
     "reduce": {"attach", "plan", "os", "hwy"},
     "arena": {"attach", "os"},
     "heap": {"arena", "os"},
+    "node": {"arena", "reduce", "attach", "plan", "os"},
     "c_api": {"reduce", "attach", "plan", "os"},
     "cli": {"reduce", "attach", "os"},
     "mpi": {"reduce", "attach", "plan", "os"},

@@ -33,6 +33,17 @@ bool Lifeline::held() const noexcept {
     return (word & FUTEX_TID_MASK) != 0 && (word & FUTEX_OWNER_DIED) == 0;
 }
 
+Lifeline::Word Lifeline::word_to_sleep_on() noexcept {
+    // As the C library does before it sleeps there: the kernel and whoever unlocks look at that bit.
+    auto& word = reinterpret_cast<std::atomic<std::uint32_t>&>(mutex_.__data.__lock);
+    std::uint32_t seen = word.load(std::memory_order_acquire);
+    do {
+        if ((seen & FUTEX_TID_MASK) == 0 || (seen & FUTEX_OWNER_DIED) != 0) return {};
+        if ((seen & FUTEX_WAITERS) != 0) return {&word, seen};
+    } while (!word.compare_exchange_weak(seen, seen | FUTEX_WAITERS, std::memory_order_acq_rel));
+    return {&word, seen | FUTEX_WAITERS};
+}
+
 bool Lifeline::wait_until_lost(std::chrono::nanoseconds at_most) noexcept {
 #if defined(__SANITIZE_THREAD__)
     // It knows robust mutexes in pthread_mutex_trylock only.

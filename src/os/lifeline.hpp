@@ -3,7 +3,9 @@
 
 #include <pthread.h>
 
+#include <atomic>
 #include <chrono>
+#include <cstdint>
 
 namespace onecopy::os {
 
@@ -35,6 +37,15 @@ public:
     /// hold is seen, and memory read before this call, with an acquire fence between, was the
     /// holder's.
     [[nodiscard]] bool held() const noexcept;
+
+    /// The word that changes when the holder lets go or ends, and what it is now, for who sleeps on
+    /// several words at once: whoever sleeps there then is woken (one, who tells the rest). Nothing
+    /// if nobody holds it.
+    struct Word {
+        const std::atomic<std::uint32_t>* word = nullptr;
+        std::uint32_t seen = 0;
+    };
+    Word word_to_sleep_on() noexcept;
 
     /// Waits until nobody holds it, or for `at_most`: whether nobody does. Afterwards it can be
     /// held no more.

@@ -1,0 +1,184 @@
+// Ranks of one machine that send each other messages.
+//
+// A message goes the shortest way there is: a small one inline through a ring that both share, a
+// large one straight from the sender's memory into the receiver's, copied once, by both sides if
+// both are there. Memory from the node's arena needs no system call for that.
+#pragma once
+
+#include <concepts>
+#include <cstddef>
+#include <memory>
+#include <optional>
+#include <ranges>
+#include <span>
+#include <system_error>
+#include <type_traits>
+
+#include "onecopy/error.hpp"
+#include "onecopy/request.hpp"
+#include "onecopy/status.hpp"
+#include "onecopy/transfer.hpp"
+
+namespace onecopy {
+
+class Communicator;
+
+namespace node {
+class Context;
+class Endpoint;
+struct Arrived;
+}  // namespace node
+
+namespace detail {
+template <class T>
+concept Element = std::is_trivially_copyable_v<T> && !std::same_as<std::remove_cv_t<T>, Segment> &&
+                  !std::same_as<std::remove_cv_t<T>, ConstSegment>;
+template <class R>
+concept Elements = std::ranges::contiguous_range<R> && std::ranges::sized_range<R> &&
+    Element<std::ranges::range_value_t<R>> && !std::convertible_to<R, ConstSegment>;
+
+template <Elements R>
+ConstSegment bytes_of(const R& range) noexcept {
+    return std::as_bytes(std::span(std::ranges::data(range), std::ranges::size(range)));
+}
+template <Elements R>
+Segment writable_bytes_of(R&& range) noexcept {
+    return std::as_writable_bytes(std::span(std::ranges::data(range), std::ranges::size(range)));
+}
+}  // namespace detail
+
+/// A message that was found and taken out of the queue: nobody else receives it. Movable. To be
+/// received: a large one keeps its sender waiting until then, and until this is destroyed.
+/// Source: MPI 4.0, section 3.8.2, "Matching Probe".
+class Message {
+public:
+    Message() noexcept;
+    Message(Message&&) noexcept;
+    Message& operator=(Message&&) noexcept;
+    ~Message();
+
+    [[nodiscard]] bool empty() const noexcept { return !arrived_; }
+    /// What it is; empty once it was received.
+    [[nodiscard]] const Status& status() const noexcept { return status_; }
+
+    Status recv(Segment into);
+    Status recv(Segment into, std::error_code& error) noexcept;
+    Request irecv(Segment into);
+
+private:
+    friend class Communicator;
+    struct Free {
+        void operator()(node::Arrived* arrived) const noexcept;
+    };
+    std::unique_ptr<node::Arrived, Free> arrived_;
+    node::Endpoint* endpoint_ = nullptr;
+    node::Context* context_ = nullptr;
+    Status status_;
+};
+
+/// A group of ranks. The ones a Node gives and those made from it; must not outlive the Node.
+/// Movable.
+///
+/// Messages of one communicator are never seen in another. Between two ranks those that a receive
+/// could take arrive in the order they were sent. What MPI 4.0, chapter 3, says of point-to-point
+/// communication holds here; ranks that are equal in all ways to MPI's are called as there.
+///
+/// Calls without a std::error_code throw std::system_error; those with one report there.
+/// Errors: Errc::peer_died, a rank of this communicator has ended (all that waits here ends with
+/// it, and nothing can be begun any more: shrink()); Errc::peer_left, the other rank has left the
+/// job; Errc::truncated; Errc::bad_rank; Errc::bad_tag; EFAULT, a page of either side cannot be
+/// read or written; ENOMEM, no memory for what is on its way.
+///
+/// One thread at a time, unless the Node was made for threads.
+class Communicator {
+public:
+    Communicator() noexcept = default;
+
+    [[nodiscard]] int rank() const noexcept;
+    [[nodiscard]] int size() const noexcept;
+    [[nodiscard]] bool empty() const noexcept { return endpoint_ == nullptr; }
+
+    /// Sends the bytes to rank `to`. Returns when they may be changed again: small ones were copied
+    /// then, large ones received.
+    void send(ConstSegment bytes, int to, int tag = 0);
+    void send(ConstSegment bytes, int to, int tag, std::error_code& error) noexcept;
+    /// The same from scattered memory, in this order.
+    void send(std::span<const ConstSegment> pieces, int to, int tag = 0);
+    void send(std::span<const ConstSegment> pieces, int to, int tag,
+              std::error_code& error) noexcept;
+
+    /// Receives a message from `from` (or any_source) with `tag` (or any_tag). If it is longer than
+    /// the memory, that is filled and the error is Errc::truncated.
+    Status recv(Segment into, int from = any_source, int tag = any_tag);
+    Status recv(Segment into, int from, int tag, std::error_code& error) noexcept;
+    Status recv(std::span<const Segment> pieces, int from = any_source, int tag = any_tag);
+    Status recv(std::span<const Segment> pieces, int from, int tag,
+                std::error_code& error) noexcept;
+
+    /// Both at once: neither waits for the other.
+    Status sendrecv(ConstSegment bytes, int to, int send_tag, Segment into, int from, int recv_tag);
+    Status sendrecv(ConstSegment bytes, int to, int send_tag, Segment into, int from, int recv_tag,
+                    std::error_code& error) noexcept;
+
+    /// Begins a send or a receive. Throws std::bad_alloc; all else the request reports.
+    Request isend(ConstSegment bytes, int to, int tag = 0);
+    Request isend(std::span<const ConstSegment> pieces, int to, int tag = 0);
+    Request irecv(Segment into, int from = any_source, int tag = any_tag);
+    Request irecv(std::span<const Segment> pieces, int from = any_source, int tag = any_tag);
+
+    /// Describes one that is to be begun again and again: Request::start(). The lists are copied,
+    /// the memory is not. Source: MPI 4.0, section 3.9.
+    Request send_init(ConstSegment bytes, int to, int tag = 0);
+    Request recv_init(Segment into, int from = any_source, int tag = any_tag);
+
+    /// The message that recv() would get now, or waits for one; it stays in the queue.
+    Status probe(int from = any_source, int tag = any_tag);
+    Status probe(int from, int tag, std::error_code& error) noexcept;
+    std::optional<Status> iprobe(int from = any_source, int tag = any_tag);
+    std::optional<Status> iprobe(int from, int tag, std::error_code& error) noexcept;
+    /// The same, and it is taken out of the queue.
+    Message mprobe(int from = any_source, int tag = any_tag);
+    std::optional<Message> improbe(int from = any_source, int tag = any_tag);
+
+    /// Returns when all ranks have called it.
+    void barrier();
+    void barrier(std::error_code& error) noexcept;
+
+    /// A communicator of the same ranks with messages of its own. All ranks call it.
+    Communicator dup();
+    /// One of all ranks that gave the same `color`, ordered by `key`, then by their rank here; an
+    /// empty one for who gave a negative color. All ranks call it. Source: MPI 4.0, section 6.4.2.
+    Communicator split(int color, int key = 0);
+
+    /// Elements of any type that is a row of bytes: arrays, vectors, spans.
+    template <detail::Elements R>
+    void send(const R& elements, int to, int tag = 0) {
+        send(detail::bytes_of(elements), to, tag);
+    }
+    template <detail::Elements R>
+    Status recv(R&& elements, int from = any_source, int tag = any_tag) {
+        return recv(detail::writable_bytes_of(elements), from, tag);
+    }
+    template <detail::Elements R>
+    Request isend(const R& elements, int to, int tag = 0) {
+        return isend(detail::bytes_of(elements), to, tag);
+    }
+    template <detail::Elements R>
+    Request irecv(R&& elements, int from = any_source, int tag = any_tag) {
+        return irecv(detail::writable_bytes_of(elements), from, tag);
+    }
+
+    /// For the layers above.
+    [[nodiscard]] node::Context& context() const noexcept { return *context_; }
+
+private:
+    friend class Node;
+    Communicator(node::Endpoint& endpoint, std::uint32_t number, const std::vector<int>& members,
+                 int rank);
+
+    node::Endpoint* endpoint_ = nullptr;
+    node::Context* context_ = nullptr;  // of the user's messages
+    node::Context* inner_ = nullptr;    // of our own: barrier, split
+};
+
+}  // namespace onecopy

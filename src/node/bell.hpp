@@ -1,0 +1,35 @@
+// How a rank sleeps until others have something for it.
+//
+//   asleep  whether the rank sleeps or is about to   stored by it, loaded by who has news
+//   rings   changes when somebody has news           added to by who has news; the rank sleeps on
+//   it
+//
+// The rank stores `asleep`, then looks once more for news, then sleeps if `rings` is what it was
+// before. Who has news stores them, then looks at `asleep`. Each writes one word and reads the
+// other's: whatever the order, one of the two sees the other, if all four accesses are seq_cst (or
+// have a seq_cst fence between them). So no news comes to a sleeper unheard, and news for a rank
+// that is awake cost one load of a line that nobody writes.
+#pragma once
+
+#include <atomic>
+#include <cstdint>
+
+#include "os/futex.hpp"
+
+namespace onecopy::node {
+
+struct alignas(64) Bell {
+    std::atomic<std::uint32_t> rings;
+    std::atomic<std::uint32_t> asleep;
+
+    /// After news were stored with seq_cst.
+    void ring_if_asleep() noexcept {
+        if (asleep.load(std::memory_order_seq_cst) != 0) ring();
+    }
+    void ring() noexcept {
+        rings.fetch_add(1, std::memory_order_seq_cst);
+        os::futex_wake(rings);
+    }
+};
+
+}  // namespace onecopy::node

@@ -1,0 +1,347 @@
+#include "onecopy/communicator.hpp"
+
+#include <algorithm>
+#include <array>
+#include <cstring>
+#include <tuple>
+
+#include "node/endpoint.hpp"
+
+namespace onecopy {
+namespace {
+
+using node::Endpoint;
+using node::Kind;
+using node::Operation;
+using node::Pieces;
+
+/// Tags of our own messages, in contexts that no user's message is in.
+constexpr int barrier_tag = 0, gather_tag = 1, answer_tag = 2;
+
+void describe(Operation& operation, Kind kind, node::Context& context, Pieces memory, int peer,
+              int tag) {
+    operation.kind = kind;
+    operation.context = &context;
+    operation.memory = std::move(memory);
+    operation.peer = peer;
+    operation.tag = tag;
+}
+
+/// The rank in the job that an operation waits for; -1: any.
+int awaited(const node::Context& context, int peer) noexcept {
+    return context.has(peer) ? context.member(peer) : -1;
+}
+
+Status finish(Endpoint& endpoint, Endpoint::Lock& lock, Operation& operation) noexcept {
+    endpoint.wait(lock, awaited(*operation.context, operation.peer),
+                  [&] { return endpoint.is_done(operation); });
+    return operation.status;
+}
+
+Status run(Endpoint& endpoint, Kind kind, node::Context& context, Pieces memory, int peer,
+           int tag) noexcept {
+    Operation operation;
+    describe(operation, kind, context, std::move(memory), peer, tag);
+    Endpoint::Lock lock(endpoint);
+    endpoint.start(operation);
+    return finish(endpoint, lock, operation);
+}
+
+/// Lists may need memory.
+template <class List>
+std::optional<Pieces> pieces_of(List list, std::error_code& error) noexcept {
+    try {
+        return Pieces(list);
+    } catch (const std::bad_alloc&) {
+        error = std::make_error_code(std::errc::not_enough_memory);
+        return {};
+    }
+}
+
+void check(const std::error_code& error, const char* what) {
+    if (error) throw std::system_error(error, what);
+}
+
+Status status_of(const node::Arrived& message) noexcept {
+    Status status;
+    status.source = message.source;
+    status.tag = message.tag;
+    status.bytes = message.bytes;
+    return status;
+}
+
+}  // namespace
+
+Communicator::Communicator(Endpoint& endpoint, std::uint32_t number,
+                           const std::vector<int>& members, int rank)
+    : endpoint_(&endpoint),
+      context_(&endpoint.open(2 * number, members, rank)),
+      inner_(&endpoint.open(2 * number + 1, members, rank)) {}
+
+int Communicator::rank() const noexcept { return context_->rank(); }
+int Communicator::size() const noexcept { return context_->size(); }
+
+void Communicator::send(ConstSegment bytes, int to, int tag, std::error_code& error) noexcept {
+    error = run(*endpoint_, Kind::send, *context_, Pieces(bytes), to, tag).error;
+}
+void Communicator::send(std::span<const ConstSegment> pieces, int to, int tag,
+                        std::error_code& error) noexcept {
+    auto memory = pieces_of(pieces, error);
+    if (memory) error = run(*endpoint_, Kind::send, *context_, std::move(*memory), to, tag).error;
+}
+Status Communicator::recv(Segment into, int from, int tag, std::error_code& error) noexcept {
+    const Status status = run(*endpoint_, Kind::receive, *context_, Pieces(into), from, tag);
+    error = status.error;
+    return status;
+}
+Status Communicator::recv(std::span<const Segment> pieces, int from, int tag,
+                          std::error_code& error) noexcept {
+    auto memory = pieces_of(pieces, error);
+    if (!memory) return {.error = error};
+    const Status status = run(*endpoint_, Kind::receive, *context_, std::move(*memory), from, tag);
+    error = status.error;
+    return status;
+}
+
+void Communicator::send(ConstSegment bytes, int to, int tag) {
+    std::error_code error;
+    send(bytes, to, tag, error);
+    check(error, "onecopy: send");
+}
+void Communicator::send(std::span<const ConstSegment> pieces, int to, int tag) {
+    std::error_code error;
+    send(pieces, to, tag, error);
+    check(error, "onecopy: send");
+}
+Status Communicator::recv(Segment into, int from, int tag) {
+    std::error_code error;
+    const Status status = recv(into, from, tag, error);
+    check(error, "onecopy: recv");
+    return status;
+}
+Status Communicator::recv(std::span<const Segment> pieces, int from, int tag) {
+    std::error_code error;
+    const Status status = recv(pieces, from, tag, error);
+    check(error, "onecopy: recv");
+    return status;
+}
+
+Status Communicator::sendrecv(ConstSegment bytes, int to, int send_tag, Segment into, int from,
+                              int recv_tag, std::error_code& error) noexcept {
+    Operation receive, send;
+    describe(receive, Kind::receive, *context_, Pieces(into), from, recv_tag);
+    describe(send, Kind::send, *context_, Pieces(bytes), to, send_tag);
+    Endpoint::Lock lock(*endpoint_);
+    endpoint_->start(receive);
+    endpoint_->start(send);
+    const std::error_code sent = finish(*endpoint_, lock, send).error;
+    if (sent && endpoint_->cancel(receive)) {
+        // Nothing of ours may stay posted when this returns.
+        error = sent;
+        return {.error = sent};
+    }
+    const Status status = finish(*endpoint_, lock, receive);
+    error = sent ? sent : status.error;
+    return status;
+}
+Status Communicator::sendrecv(ConstSegment bytes, int to, int send_tag, Segment into, int from,
+                              int recv_tag) {
+    std::error_code error;
+    const Status status = sendrecv(bytes, to, send_tag, into, from, recv_tag, error);
+    check(error, "onecopy: sendrecv");
+    return status;
+}
+
+Request Communicator::isend(ConstSegment bytes, int to, int tag) {
+    Request request = send_init(bytes, to, tag);
+    request.operation_->persistent = false;
+    Endpoint::Lock lock(*endpoint_);
+    endpoint_->start(*request.operation_);
+    return request;
+}
+Request Communicator::isend(std::span<const ConstSegment> pieces, int to, int tag) {
+    Request request = send_init({}, to, tag);
+    request.operation_->persistent = false;
+    request.operation_->memory = Pieces(pieces);
+    Endpoint::Lock lock(*endpoint_);
+    endpoint_->start(*request.operation_);
+    return request;
+}
+Request Communicator::irecv(Segment into, int from, int tag) {
+    Request request = recv_init(into, from, tag);
+    request.operation_->persistent = false;
+    Endpoint::Lock lock(*endpoint_);
+    endpoint_->start(*request.operation_);
+    return request;
+}
+Request Communicator::irecv(std::span<const Segment> pieces, int from, int tag) {
+    Request request = recv_init({}, from, tag);
+    request.operation_->persistent = false;
+    request.operation_->memory = Pieces(pieces);
+    Endpoint::Lock lock(*endpoint_);
+    endpoint_->start(*request.operation_);
+    return request;
+}
+
+Request Communicator::send_init(ConstSegment bytes, int to, int tag) {
+    std::unique_ptr<Operation, Request::Free> operation(new Operation);
+    describe(*operation, Kind::send, *context_, Pieces(bytes), to, tag);
+    operation->persistent = true;
+    return {*endpoint_, std::move(operation)};
+}
+Request Communicator::recv_init(Segment into, int from, int tag) {
+    std::unique_ptr<Operation, Request::Free> operation(new Operation);
+    describe(*operation, Kind::receive, *context_, Pieces(into), from, tag);
+    operation->persistent = true;
+    return {*endpoint_, std::move(operation)};
+}
+
+std::optional<Status> Communicator::iprobe(int from, int tag, std::error_code& error) noexcept {
+    error.clear();
+    Endpoint::Lock lock(*endpoint_);
+    endpoint_->progress();
+    const node::Arrived* const message = endpoint_->find(*context_, from, tag);
+    if (message != nullptr) return status_of(*message);
+    error = endpoint_->hopeless(*context_, from, tag);
+    return {};
+}
+std::optional<Status> Communicator::iprobe(int from, int tag) {
+    std::error_code error;
+    const auto status = iprobe(from, tag, error);
+    check(error, "onecopy: iprobe");
+    return status;
+}
+
+Status Communicator::probe(int from, int tag, std::error_code& error) noexcept {
+    Endpoint::Lock lock(*endpoint_);
+    const node::Arrived* message = nullptr;
+    error.clear();
+    endpoint_->wait(lock, awaited(*context_, from), [&] {
+        message = endpoint_->find(*context_, from, tag);
+        if (message == nullptr) error = endpoint_->hopeless(*context_, from, tag);
+        return message != nullptr || error;
+    });
+    if (message == nullptr) return {.error = error};
+    return status_of(*message);
+}
+Status Communicator::probe(int from, int tag) {
+    std::error_code error;
+    const Status status = probe(from, tag, error);
+    check(error, "onecopy: probe");
+    return status;
+}
+
+std::optional<Message> Communicator::improbe(int from, int tag) {
+    Endpoint::Lock lock(*endpoint_);
+    endpoint_->progress();
+    node::Arrived* const found = endpoint_->find(*context_, from, tag);
+    if (found == nullptr) {
+        check(endpoint_->hopeless(*context_, from, tag), "onecopy: improbe");
+        return {};
+    }
+    Message message;
+    message.status_ = status_of(*found);
+    message.arrived_.reset(context_->matching().take(*found).release());
+    message.endpoint_ = endpoint_;
+    message.context_ = context_;
+    return message;
+}
+Message Communicator::mprobe(int from, int tag) {
+    for (;;) {
+        probe(from, tag);
+        // With several threads another one may have been faster.
+        if (auto message = improbe(from, tag)) return std::move(*message);
+    }
+}
+
+void Communicator::barrier(std::error_code& error) noexcept {
+    // Each round everybody hears, directly or not, of twice as many others.
+    error.clear();
+    for (int distance = 1; distance < size() && !error; distance *= 2) {
+        Operation receive, send;
+        std::byte nothing{};
+        describe(receive, Kind::receive, *inner_, Pieces(Segment(&nothing, 0)),
+                 (rank() - distance + size()) % size(), barrier_tag);
+        describe(send, Kind::send, *inner_, Pieces(ConstSegment(&nothing, 0)),
+                 (rank() + distance) % size(), barrier_tag);
+        Endpoint::Lock lock(*endpoint_);
+        endpoint_->start(receive);
+        endpoint_->start(send);
+        const std::error_code sent = finish(*endpoint_, lock, send).error;
+        if (sent) endpoint_->cancel(receive);
+        error = finish(*endpoint_, lock, receive).error;
+        if (sent) error = sent;
+    }
+}
+void Communicator::barrier() {
+    std::error_code error;
+    barrier(error);
+    check(error, "onecopy: barrier");
+}
+
+Communicator Communicator::dup() { return split(0, rank()); }
+
+Communicator Communicator::split(int color, int key) {
+    struct Choice {
+        int color, key, rank;
+    };
+    const auto as_bytes = [](auto& list) { return std::as_writable_bytes(std::span(list)); };
+    const Choice own{color, key, rank()};
+    constexpr const char* what = "onecopy: split";
+    const auto receive = [&](Segment into, int from, int tag) {
+        check(run(*endpoint_, Kind::receive, *inner_, Pieces(into), from, tag).error, what);
+    };
+    const auto send = [&](ConstSegment bytes, int to, int tag) {
+        check(run(*endpoint_, Kind::send, *inner_, Pieces(bytes), to, tag).error, what);
+    };
+    // Rank 0 hears all choices and tells everybody the number of his communicator and its members.
+    std::vector<int> answer(static_cast<std::size_t>(size()) + 2);
+    if (rank() != 0) {
+        send(std::as_bytes(std::span(&own, 1)), 0, gather_tag);
+        receive(as_bytes(answer), 0, answer_tag);
+    } else {
+        std::vector<Choice> choices(static_cast<std::size_t>(size()));
+        choices[0] = own;
+        for (int i = 1; i < size(); ++i) {
+            receive(std::as_writable_bytes(std::span(&choices[static_cast<std::size_t>(i)], 1)), i,
+                    gather_tag);
+        }
+        std::sort(choices.begin(), choices.end(), [](const Choice& one, const Choice& other) {
+            return std::tie(one.color, one.key, one.rank) <
+                   std::tie(other.color, other.key, other.rank);
+        });
+        std::vector<int> ours;
+        for (auto first = choices.begin(); first != choices.end();) {
+            const auto last = std::find_if(first, choices.end(), [&](const Choice& each) {
+                return each.color != first->color;
+            });
+            std::vector<int> group(static_cast<std::size_t>(size()) + 2, -1);
+            if (first->color >= 0) {
+                group[0] = static_cast<int>(endpoint_->take_contexts(1));
+                group[1] = static_cast<int>(last - first);
+                std::transform(first, last, group.begin() + 2,
+                               [](const Choice& each) { return each.rank; });
+            }
+            for (; first != last; ++first) {
+                if (first->rank == 0) {
+                    ours = group;
+                } else {
+                    send(std::as_bytes(std::span(group)), first->rank, answer_tag);
+                }
+            }
+        }
+        answer = ours;
+    }
+    if (answer[0] < 0) return {};
+    std::vector<int> members;
+    int place = 0;
+    for (int i = 0; i < answer[1]; ++i) {
+        const int member = answer[static_cast<std::size_t>(i) + 2];
+        if (member == rank()) place = i;
+        members.push_back(context_->member(member));
+    }
+    Endpoint::Lock lock(*endpoint_);
+    return {*endpoint_, static_cast<std::uint32_t>(answer[0]), members, place};
+}
+
+}  // namespace onecopy

@@ -1,0 +1,353 @@
+#include "node/endpoint.hpp"
+
+#include <sched.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <bit>
+#include <cerrno>
+#include <cstring>
+#include <new>
+
+namespace onecopy::node {
+namespace {
+
+/// Taken from one ring before the next one's turn.
+constexpr int messages_at_a_time = 16;
+
+std::error_code no_memory() noexcept { return std::make_error_code(std::errc::not_enough_memory); }
+
+}  // namespace
+
+Endpoint::Endpoint(JobMemory memory, int rank, const Arena* arena, bool threads)
+    : memory_(std::move(memory)),
+      rank_(rank),
+      threads_(threads),
+      peers_(memory_, rank),
+      watch_(memory_, peers_, rank),
+      stages_(static_cast<std::size_t>(memory_.ranks()), Stage::here),
+      outgoing_(static_cast<std::size_t>(memory_.ranks())) {
+    RankLine& line = memory_.line(rank);
+    line.pid = ::getpid();
+    line.start_ticks = start_ticks_of(line.pid);
+    line.arena_fd = arena != nullptr ? arena->fd() : -1;
+    if (arena != nullptr) {
+        line.arena_base = reinterpret_cast<std::uintptr_t>(arena->range().data());
+        line.arena_bytes = arena->range().size();
+    }
+    cpu_set_t cpus;
+    CPU_ZERO(&cpus);
+    ::sched_getaffinity(0, sizeof cpus, &cpus);
+    std::memcpy(line.cpus.data(), &cpus, std::min(sizeof cpus, sizeof line.cpus));
+    if (!line.life.hold()) {
+        throw std::system_error(EEXIST, std::system_category(),
+                                "onecopy: join a job: another process is that rank");
+    }
+    line.stage.store(Stage::here, std::memory_order_release);
+}
+
+Endpoint::~Endpoint() {
+    watch_.leave();
+    memory_.line(rank_).life.let_go();
+}
+
+Context& Endpoint::context(std::uint32_t number) {
+    if (last_context_ != nullptr && last_context_->number() == number) return *last_context_;
+    std::unique_ptr<Context>& one = contexts_[number];
+    if (!one) one = std::make_unique<Context>(number);
+    last_context_ = one.get();
+    return *one;
+}
+
+Context& Endpoint::open(std::uint32_t number, std::vector<int> members, int rank) {
+    Context& one = context(number);
+    one.open(std::move(members), rank);
+    one.broken = state_of(one);
+    return one;
+}
+
+void Endpoint::start(Operation& operation) noexcept {
+    Context& context = *operation.context;
+    operation.progress = Progress::idle;
+    operation.status = {};
+    if (context.broken) return operation.finish(context.broken);
+    const bool wild = operation.kind == Kind::receive && operation.peer == any_source;
+    if (!wild && !context.has(operation.peer)) return operation.finish(Errc::bad_rank);
+    if (operation.tag < 0 && !(operation.kind == Kind::receive && operation.tag == any_tag)) {
+        return operation.finish(Errc::bad_tag);
+    }
+    operation.bytes = operation.memory.bytes();
+    if (operation.kind == Kind::send) {
+        start_send(operation);
+    } else {
+        start_receive(operation);
+    }
+}
+
+void Endpoint::start_send(Operation& send) noexcept {
+    const int to = send.context->member(send.peer);
+    if (stages_[static_cast<std::size_t>(to)] != Stage::here) {
+        return send.finish(Errc::peer_left);
+    }
+    Outgoing& out = outgoing_[static_cast<std::size_t>(to)];
+    RingWriter* const ring = ring_to(to);
+    if (ring == nullptr) return send.finish(no_memory());
+    try {
+        if (out.queue.empty() && put(send, *ring, to)) return;
+        send.progress = Progress::queued;
+        out.queue.push_back(&send);
+        if (out.queue.size() == 1) with_queue_.push_back(to);
+    } catch (const std::bad_alloc&) {
+        send.finish(no_memory());
+    }
+}
+
+bool Endpoint::put(Operation& send, RingWriter& ring, int to) {
+    const bool large = send.bytes > eager_bytes;
+    if (large && send.progress == Progress::idle) {
+        const auto name = take_handoff();
+        if (!name) {
+            send.finish(no_memory());
+            return true;
+        }
+        send.handoff = *name;
+        list_for_receiver(send);
+    }
+    const std::size_t bytes =
+        large ? announcement_bytes(send) : static_cast<std::size_t>(send.bytes);
+    std::byte* const place = ring.reserve(bytes);
+    if (place == nullptr) return false;
+    if (large) {
+        write_announcement(send, place);
+        send.progress = Progress::offered;
+        offers_.append(send);
+    } else {
+        send.memory.gather(place);
+        send.finish();
+        ++tally_.eager_messages;
+    }
+    Envelope envelope;
+    envelope.bytes = static_cast<std::uint32_t>(bytes);
+    envelope.kind = static_cast<std::uint16_t>(large ? Meaning::announcement : Meaning::eager);
+    envelope.context = send.context->number();
+    envelope.source = send.context->rank();
+    envelope.tag = send.tag;
+    ring.publish(envelope);
+    memory_.line(to).bell.ring_if_asleep();
+    return true;
+}
+
+bool Endpoint::flush(int rank) noexcept {
+    Outgoing& out = outgoing_[static_cast<std::size_t>(rank)];
+    bool any = false;
+    while (!out.queue.empty() && put(*out.queue.front(), *out.ring, rank)) {
+        out.queue.pop_front();
+        any = true;
+    }
+    return any;
+}
+
+void Endpoint::start_receive(Operation& receive) noexcept {
+    try {
+        Matching& matching = receive.context->matching();
+        if (Arrived* const message = matching.find(receive.peer, receive.tag)) {
+            return this->receive(receive, matching.take(*message));
+        }
+        if (const auto why = hopeless(*receive.context, receive.peer, receive.tag)) {
+            return receive.finish(why);
+        }
+        receive.progress = Progress::posted;
+        matching.post(receive);
+    } catch (const std::bad_alloc&) {
+        receive.finish(no_memory());
+    }
+}
+
+Arrived* Endpoint::find(Context& context, int source, int tag) noexcept {
+    return context.matching().find(source, tag);
+}
+
+void Endpoint::receive(Operation& operation, std::unique_ptr<Arrived> message) noexcept {
+    operation.bytes = operation.memory.bytes();
+    if (message->large) {
+        begin_copy(operation, std::move(message->at), message->source, message->tag);
+    } else {
+        deliver(operation, message->source, message->tag, message->data);
+    }
+}
+
+bool Endpoint::cancel(Operation& receive) noexcept {
+    if (receive.progress != Progress::posted) return false;
+    receive.context->matching().remove(receive);
+    receive.finish(Errc::cancelled);
+    return true;
+}
+
+bool Endpoint::is_done(Operation& operation) noexcept {
+    if (operation.progress == Progress::offered) look_at_offer(operation);
+    return operation.done();
+}
+
+void Endpoint::deliver(Operation& receive, int source, int tag,
+                       std::span<const std::byte> bytes) noexcept {
+    receive.memory.scatter(bytes);
+    receive.status.source = source;
+    receive.status.tag = tag;
+    receive.status.bytes = bytes.size();
+    receive.finish(bytes.size() > receive.bytes ? make_error_code(Errc::truncated)
+                                                : std::error_code());
+}
+
+bool Endpoint::progress() noexcept {
+    bool any = false;
+    if (memory_.line(rank_).incoming.load(std::memory_order_relaxed) != 0) accept_rings();
+    for (RingReader& ring : incoming_) any = take_messages(ring) || any;
+    for (std::size_t i = 0; i < with_queue_.size();) {
+        const int rank = with_queue_[i];
+        any = flush(rank) || any;
+        if (outgoing_[static_cast<std::size_t>(rank)].queue.empty()) {
+            with_queue_[i] = with_queue_.back();
+            with_queue_.pop_back();
+        } else {
+            ++i;
+        }
+    }
+    for (Operation* each = copies_.first(); each != nullptr;) {
+        Operation* const next = copies_.after(*each);
+        any = step(*each) || any;
+        each = next;
+    }
+    for (Operation* each = offers_.first(); each != nullptr;) {
+        Operation* const next = offers_.after(*each);
+        any = look_at_offer(*each) || any;
+        each = next;
+    }
+    if (watch_.departures() != departures_seen_) {
+        bury();
+        any = true;
+    }
+    // Another thread may sleep for what was done here.
+    if (any && threads_) memory_.line(rank_).bell.ring_if_asleep();
+    return any;
+}
+
+bool Endpoint::take_messages(RingReader& ring) noexcept {
+    for (int taken = 0; taken < messages_at_a_time; ++taken) {
+        const RingReader::Message message = ring.peek();
+        if (!message) return taken > 0;
+        take(message, ring.from());
+        if (ring.pop()) memory_.line(ring.from()).bell.ring_if_asleep();
+    }
+    return true;
+}
+
+void Endpoint::take(const RingReader::Message& message, int from) noexcept {
+    const Envelope& envelope = *message.envelope;
+    try {
+        Context& to = context(envelope.context);
+        const bool large = envelope.kind == static_cast<std::uint16_t>(Meaning::announcement);
+        Operation* const receive = to.matching().take_receive(envelope.source, envelope.tag);
+        if (receive != nullptr && !large) {
+            return deliver(*receive, envelope.source, envelope.tag, message.bytes);
+        }
+        Source source;
+        if (large && !read_announcement(message.bytes, from, source)) {
+            if (receive != nullptr) receive->finish(no_memory());
+            return;
+        }
+        if (receive != nullptr) {
+            return begin_copy(*receive, std::move(source), envelope.source, envelope.tag);
+        }
+        auto kept = std::make_unique<Arrived>();
+        kept->source = envelope.source;
+        kept->tag = envelope.tag;
+        kept->large = large;
+        kept->bytes = large ? source.bytes : message.bytes.size();
+        if (large) {
+            kept->at = std::move(source);
+        } else {
+            kept->data.assign(message.bytes.begin(), message.bytes.end());
+        }
+        to.matching().keep(std::move(kept));
+    } catch (const std::bad_alloc&) {
+        // Nobody can be told: as if the process had been killed for want of memory.
+        std::abort();
+    }
+}
+
+RingWriter* Endpoint::ring_to(int rank) noexcept {
+    Outgoing& out = outgoing_[static_cast<std::size_t>(rank)];
+    if (!out.ring) {
+        const auto block = memory_.take_block();
+        if (!block) return nullptr;
+        RingMemory& ring = memory_.ring(*block);
+        ring.from = rank_;
+        ring.to = rank;
+        RankLine& line = memory_.line(rank);
+        std::uint32_t head = line.incoming.load(std::memory_order_relaxed);
+        do {
+            ring.next = head;
+        } while (!line.incoming.compare_exchange_weak(head, *block + 1, std::memory_order_seq_cst,
+                                                      std::memory_order_relaxed));
+        out.ring.emplace(ring);
+    }
+    return &*out.ring;
+}
+
+void Endpoint::accept_rings() noexcept {
+    std::uint32_t number = memory_.line(rank_).incoming.exchange(0, std::memory_order_acquire);
+    while (number != 0) {
+        RingMemory& ring = memory_.ring(number - 1);
+        incoming_.emplace_back(ring);
+        number = ring.next;
+    }
+}
+
+void Endpoint::give_back_lines() noexcept {
+    for (RingReader& ring : incoming_) {
+        if (ring.give_back()) memory_.line(ring.from()).bell.ring_if_asleep();
+    }
+}
+
+void Endpoint::hold_lifeline() noexcept {
+    // The thread that held it may have ended.
+    os::Lifeline& life = memory_.line(rank_).life;
+    if (!life.held()) life.hold();
+}
+
+void Endpoint::look_for_the_dead(int rank) noexcept {
+    if (rank >= 0) watch_.look_at(rank);
+    watch_.look_at_all();
+}
+
+bool Endpoint::crowded() noexcept {
+    if (crowded_) return *crowded_;
+    using Cpus = std::array<std::uint64_t, 16>;
+    Cpus all{}, taken_alone{};
+    const auto count = [](const Cpus& cpus) {
+        int sum = 0;
+        for (const std::uint64_t word : cpus) sum += std::popcount(word);
+        return sum;
+    };
+    bool known = true;
+    bool shared = false;  // two ranks that may use one and the same core only
+    for (int rank = 0; rank < ranks(); ++rank) {
+        if (watch_.stage(rank) == Stage::absent) {
+            known = false;
+            continue;
+        }
+        const Cpus& cpus = memory_.line(rank).cpus;
+        const bool alone = count(cpus) == 1;
+        for (std::size_t i = 0; i < all.size(); ++i) {
+            all[i] |= cpus[i];
+            if (!alone) continue;
+            shared = shared || (taken_alone[i] & cpus[i]) != 0;
+            taken_alone[i] |= cpus[i];
+        }
+    }
+    const bool answer = shared || count(all) < ranks();
+    if (known) crowded_ = answer;
+    return answer;
+}
+
+}  // namespace onecopy::node

@@ -1,0 +1,232 @@
+// A rank: its rings, what it is sending and receiving, and how it waits.
+//
+// Everything here is done by the rank's own threads inside calls of the library; there is no thread
+// of ours. progress() takes what has come, goes on with copies, and sends what had to wait.
+#pragma once
+
+#include <atomic>
+#include <chrono>
+#include <cstdint>
+#include <deque>
+#include <memory>
+#include <mutex>
+#include <optional>
+#include <span>
+#include <system_error>
+#include <unordered_map>
+#include <vector>
+
+#include "node/context.hpp"
+#include "node/job_memory.hpp"
+#include "node/operation.hpp"
+#include "node/patience.hpp"
+#include "node/peers.hpp"
+#include "node/ring.hpp"
+#include "node/watch.hpp"
+#include "onecopy/arena.hpp"
+#include "onecopy/error.hpp"
+
+namespace onecopy::node {
+
+/// What an envelope announces.
+enum class Meaning : std::uint16_t { eager, announcement };
+
+/// What follows the envelope of a large message: this and its list of segments, or, where that
+/// would be long, one segment in which the list stands.
+struct Announcement {
+    std::uint64_t bytes;
+    HandoffName handoff;
+    std::uint32_t segments;
+    std::uint32_t list_is_remote;
+};
+
+/// How much of what a rank has done, by the way it took.
+struct Tally {
+    std::uint64_t eager_messages = 0;
+    std::uint64_t large_messages = 0;  ///< received
+    std::uint64_t mapped_bytes = 0;    ///< copied here from and to mapped memory
+    std::uint64_t called_bytes = 0;    ///< by system calls
+    std::uint64_t helped_bytes = 0;    ///< of mapped_bytes: as the sender
+    std::uint64_t sleeps = 0;
+};
+
+/// Members that say so want the lock; the others take none and are for the one who holds it.
+class Endpoint {
+public:
+    /// Messages up to this size go through the ring.
+    static constexpr std::size_t eager_bytes = 4096;
+
+    /// Joins: fills in the rank's line. `threads`: whether several threads of this process use it.
+    /// `arena`: may be null; must outlive it.
+    Endpoint(JobMemory memory, int rank, const Arena* arena, bool threads);
+    ~Endpoint();
+    Endpoint(const Endpoint&) = delete;
+    Endpoint& operator=(const Endpoint&) = delete;
+
+    [[nodiscard]] int rank() const noexcept { return rank_; }
+    [[nodiscard]] int ranks() const noexcept { return memory_.ranks(); }
+    [[nodiscard]] JobMemory& memory() noexcept { return memory_; }
+    [[nodiscard]] const Tally& tally() const noexcept { return tally_; }
+    [[nodiscard]] Watch& watch() noexcept { return watch_; }
+    [[nodiscard]] Peers& peers() noexcept { return peers_; }
+
+    /// Held by a thread while it is in here. A no-op where one thread is promised.
+    class Lock {
+    public:
+        explicit Lock(Endpoint& endpoint) noexcept : endpoint_(endpoint) { lock(); }
+        ~Lock() { unlock(); }
+        Lock(const Lock&) = delete;
+        Lock& operator=(const Lock&) = delete;
+        void lock() noexcept {
+            if (endpoint_.threads_) endpoint_.lock_.lock();
+        }
+        void unlock() noexcept {
+            if (endpoint_.threads_) endpoint_.lock_.unlock();
+        }
+
+    private:
+        Endpoint& endpoint_;
+    };
+
+    /// The queues of a communicator's context, made when first asked for. They stay.
+    Context& context(std::uint32_t number);
+    /// Makes one a communicator's: `members` are ranks in the job, `rank` is ours among them.
+    Context& open(std::uint32_t number, std::vector<int> members, int rank);
+    /// Numbers for `count` new contexts.
+    std::uint32_t take_contexts(std::uint32_t count) noexcept {
+        return memory_.head().taken_contexts.fetch_add(count, std::memory_order_relaxed);
+    }
+
+    /// Begins what is described in the operation (kind, context, peer, tag, memory). It may be done
+    /// at once. Throws nothing: what cannot be begun is done, with its error.
+    void start(Operation& operation) noexcept;
+
+    /// A message in the queue whose receive was not posted; null: none.
+    Arrived* find(Context& context, int source, int tag) noexcept;
+    /// Why no such message will ever come; empty if one may.
+    [[nodiscard]] std::error_code hopeless(const Context& context, int source,
+                                           int tag) const noexcept;
+    /// Receives one that was found and taken from the queue.
+    void receive(Operation& operation, std::unique_ptr<Arrived> message) noexcept;
+
+    /// Takes back a receive that has no message yet; false if it has.
+    bool cancel(Operation& receive) noexcept;
+
+    /// Whether it is done; looks at what only its peer knows.
+    bool is_done(Operation& operation) noexcept;
+
+    /// One round; true if anything happened.
+    bool progress() noexcept;
+
+    /// Goes on until `ready()` says so. `rank` (in the job; -1: any) is who it depends on. The lock
+    /// is let go while others are waited for. `ready` must become true when an operation fails, and
+    /// it does when a rank departs: see bury().
+    template <class Ready>
+    void wait(Lock& lock, int rank, const Ready& ready) noexcept {
+        if (ready()) return;
+        hold_lifeline();
+        RankLine& own = memory_.line(rank_);
+        own.waiting.fetch_add(1, std::memory_order_relaxed);
+        Patience patience(crowded());
+        for (;;) {
+            if (progress()) patience.restart();
+            if (ready()) break;
+            if (!patience.is_over()) {
+                if (patience.time_to_look() && rank >= 0) watch_.look_at(rank);
+                lock.unlock();
+                patience.pause();
+                lock.lock();
+                continue;
+            }
+            sleep(lock, rank, ready);
+        }
+        own.waiting.fetch_sub(1, std::memory_order_relaxed);
+    }
+
+    /// Whether there are more ranks than cores for them.
+    [[nodiscard]] bool crowded() noexcept;
+
+private:
+    struct Outgoing {
+        std::optional<RingWriter> ring;
+        std::deque<Operation*> queue;  // sends that found no room, in order
+    };
+
+    template <class Ready>
+    void sleep(Lock& lock, int rank, const Ready& ready) noexcept {
+        Bell& bell = memory_.line(rank_).bell;
+        give_back_lines();
+        bell.asleep.fetch_add(1, std::memory_order_seq_cst);
+        const std::uint32_t rings = bell.rings.load(std::memory_order_seq_cst);
+        std::atomic_thread_fence(std::memory_order_seq_cst);  // see bell.hpp
+        if (!progress() && !ready()) {
+            ++tally_.sleeps;
+            lock.unlock();
+            watch_.sleep(rings, rank);
+            lock.lock();
+            look_for_the_dead(rank);
+        }
+        bell.asleep.fetch_sub(1, std::memory_order_seq_cst);
+    }
+
+    void hold_lifeline() noexcept;
+    void look_for_the_dead(int rank) noexcept;
+    /// After departures: ends what waits for those who are gone.
+    void bury() noexcept;
+    void end_receives(Context& context, int source, std::error_code error) noexcept;
+    [[nodiscard]] bool all_others_left(const Context& context) const noexcept;
+    [[nodiscard]] std::error_code state_of(const Context& context) const noexcept;
+
+    RingWriter* ring_to(int rank) noexcept;
+    void accept_rings() noexcept;
+    void give_back_lines() noexcept;
+    bool take_messages(RingReader& ring) noexcept;
+    void take(const RingReader::Message& message, int from) noexcept;
+    bool flush(int rank) noexcept;
+
+    void start_send(Operation& send) noexcept;
+    void start_receive(Operation& receive) noexcept;
+    /// Puts it into the ring, the bytes or their announcement; false: no room.
+    bool put(Operation& send, RingWriter& ring, int to);
+    void deliver(Operation& receive, int source, int tag,
+                 std::span<const std::byte> bytes) noexcept;
+
+    // Large messages (large.cpp):
+    std::optional<HandoffName> take_handoff() noexcept;
+    Handoff& handoff(HandoffName name) const noexcept {
+        return reinterpret_cast<Handoff*>(memory_.block(name.block))[name.index];
+    }
+    static void list_for_receiver(Operation& send);
+    [[nodiscard]] static std::size_t announcement_bytes(const Operation& send) noexcept;
+    void write_announcement(Operation& send, std::byte* to) noexcept;
+    bool read_announcement(std::span<const std::byte> bytes, int from, Source& source) noexcept;
+    void begin_copy(Operation& receive, Source source, int from, int tag) noexcept;
+    bool step(Operation& receive) noexcept;
+    Transfer copy_some(Operation& receive, std::uint64_t most) noexcept;
+    void end_copy(Operation& receive, Outcome outcome, std::error_code error) noexcept;
+    bool look_at_offer(Operation& send) noexcept;
+    bool help(Operation& send, Handoff& shared) noexcept;
+    void withdraw(Operation& send, std::error_code error) noexcept;
+
+    JobMemory memory_;
+    int rank_;
+    bool threads_;
+    std::mutex lock_;
+    Peers peers_;
+    Watch watch_;
+    std::uint32_t departures_seen_ = 0;
+    std::vector<Stage> stages_;  // by rank, as of then
+    std::optional<bool> crowded_;
+
+    std::vector<Outgoing> outgoing_;  // by rank
+    std::vector<int> with_queue_;     // ranks whose queue is not empty
+    std::vector<RingReader> incoming_;
+    std::unordered_map<std::uint32_t, std::unique_ptr<Context>> contexts_;
+    Context* last_context_ = nullptr;
+    List<Operation, Working> copies_;
+    List<Operation, Working> offers_;
+    std::vector<HandoffName> free_handoffs_;
+    Tally tally_;
+};
+
+}  // namespace onecopy::node

@@ -1,0 +1,55 @@
+// One large message between the moment it is announced and the moment its sender may use its memory
+// again: a line of shared memory that sender and receiver both see.
+//
+//   state   offered by the sender; then whoever is first turns it: the receiver to taken, the
+//           sender to withdrawn. From taken only the receiver turns it on: to done.
+//
+// So a sender that gives up (a rank of the communicator has died) knows whether anybody reads its
+// memory: after it has withdrawn, nobody does and nobody will; if it comes too late, the receiver
+// is at work and says when it is done, or dies.
+//
+// Both may copy. A receiver that wants help stores the place, opens `next`, and then both claim
+// pieces of it:
+//   next    bytes that are claimed   added to by both; closed (all bits) when nobody may claim
+//   helped  bytes that the sender has copied   added to by the sender after each piece (release)
+// What the receiver claimed it knows itself, so the rest of what is claimed is the helper's, and it
+// is over when `helped` says as much. A claim is taken back only from a dead helper.
+#pragma once
+
+#include <atomic>
+#include <cstddef>
+#include <cstdint>
+
+namespace onecopy::node {
+
+enum class HandoffState : std::uint32_t { free, offered, taken, withdrawn, done };
+
+struct alignas(64) Handoff {
+    std::atomic<HandoffState> state;
+    std::int32_t error;    ///< what stopped the receiver, of Outcome; before `done`
+    std::uint64_t target;  ///< where the bytes go, in the receiver's process; before `next` opens
+    std::uint64_t bytes;   ///< how many
+    std::atomic<std::uint64_t> next;
+    std::atomic<std::uint64_t> helped;
+    /// Whether the helper could not copy what it had claimed; before `helped` counts it.
+    std::atomic<std::uint32_t> spoiled;
+
+    static constexpr std::uint64_t closed = ~std::uint64_t{0} / 2;
+
+    /// Claims up to `piece` bytes: where they begin; `bytes` or more if there are none left.
+    std::uint64_t claim(std::uint64_t piece) noexcept {
+        if (next.load(std::memory_order_acquire) >= bytes) return closed;
+        return next.fetch_add(piece, std::memory_order_acq_rel);
+    }
+};
+
+/// Names a hand-off in the job's memory.
+struct HandoffName {
+    std::uint32_t block;
+    std::uint32_t index;
+};
+
+/// What the receiver has to say of it.
+enum class Outcome : std::int32_t { all_right, truncated, peer_died, failed };
+
+}  // namespace onecopy::node

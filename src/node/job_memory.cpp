@@ -1,0 +1,102 @@
+#include "node/job_memory.hpp"
+
+#include <fcntl.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <array>
+#include <cerrno>
+#include <cstdio>
+#include <cstdlib>
+#include <cstring>
+#include <limits>
+#include <system_error>
+
+namespace onecopy::node {
+namespace {
+
+/// Changes with everything that lies in the memory.
+constexpr std::uint64_t version = 1;
+constexpr std::uint64_t magic =
+    0x6a6f'6279'7063'6e6f ^ version << 8 ^ sizeof(void*) ^ std::uint64_t{sizeof(RankLine)} << 16;
+
+[[noreturn]] void fail(int error, const char* what) {
+    throw std::system_error(error, std::system_category(), what);
+}
+
+/// Enough for a ring in each direction of every pair, to oneself too, and as much again for
+/// hand-offs; in 32 bits as much as fits.
+std::uint32_t blocks_for(int ranks) noexcept {
+    const auto count = static_cast<std::uint64_t>(ranks);
+    const std::uint64_t wanted = count * count + 64 * count;
+    const std::uint64_t room = std::numeric_limits<std::size_t>::max() / 16 / block_bytes;
+    return static_cast<std::uint32_t>(
+        std::min({wanted, room, std::uint64_t{std::numeric_limits<std::uint32_t>::max()}}));
+}
+
+}  // namespace
+
+std::uint64_t start_ticks_of(int pid) noexcept {
+    std::array<char, 64> path;
+    std::snprintf(path.data(), path.size(), "/proc/%d/stat", pid);
+    const os::Fd file(::open(path.data(), O_RDONLY | O_CLOEXEC));
+    std::array<char, 1024> text;
+    const ssize_t got = file ? ::read(file.get(), text.data(), text.size() - 1) : -1;
+    if (got <= 0) return 0;
+    text[static_cast<std::size_t>(got)] = '\0';
+    // The second field is the program's name in parentheses, which may hold anything; the state
+    // behind it is the third, the time the twenty-second.
+    const char* at = std::strrchr(text.data(), ')');
+    for (int field = 2; at != nullptr && field < 22; ++field) {
+        at = std::strchr(at + 1, ' ');
+    }
+    return at != nullptr ? std::strtoull(at, nullptr, 10) : 0;
+}
+
+std::size_t JobMemory::blocks_offset(int ranks) noexcept {
+    const std::size_t end = lines_offset + static_cast<std::size_t>(ranks) * sizeof(RankLine);
+    return (end + 4095) / 4096 * 4096;
+}
+
+JobMemory JobMemory::create(int ranks) {
+    if (ranks < 1 || ranks > max_ranks) fail(EINVAL, "onecopy: a job of that many ranks");
+    JobMemory memory;
+    const std::uint32_t blocks = blocks_for(ranks);
+    memory.segment_ = os::JobSegment::create(blocks_offset(ranks) + blocks * block_bytes);
+    memory.blocks_ = memory.segment_.bytes().data() + blocks_offset(ranks);
+    JobHead& head = memory.head();
+    head.magic = magic;
+    head.ranks = static_cast<std::uint32_t>(ranks);
+    head.blocks = blocks;
+    head.taken_contexts.store(1, std::memory_order_relaxed);
+    for (int rank = 0; rank < ranks; ++rank) {
+        if (!os::Lifeline::make_at(&memory.line(rank).life))
+            fail(ENOMEM, "onecopy: a job's memory");
+    }
+    return memory;
+}
+
+JobMemory JobMemory::adopt(os::Fd fd) {
+    JobMemory memory;
+    memory.segment_ = os::JobSegment::adopt(std::move(fd), lines_offset);
+    const JobHead& head = memory.head();
+    const auto ranks = static_cast<int>(head.ranks);
+    if (head.magic != magic || ranks < 1 || ranks > max_ranks ||
+        memory.segment_.bytes().size() < blocks_offset(ranks) + head.blocks * block_bytes) {
+        fail(EINVAL, "onecopy: join a job: its memory is another version's or width's");
+    }
+    memory.blocks_ = memory.segment_.bytes().data() + blocks_offset(ranks);
+    return memory;
+}
+
+std::optional<std::uint32_t> JobMemory::take_block() const noexcept {
+    JobHead& shared = head();
+    std::uint32_t number = shared.taken_blocks.load(std::memory_order_relaxed);
+    do {
+        if (number >= shared.blocks) return {};
+    } while (
+        !shared.taken_blocks.compare_exchange_weak(number, number + 1, std::memory_order_relaxed));
+    return number;
+}
+
+}  // namespace onecopy::node

@@ -1,0 +1,109 @@
+// The memory that the ranks of one job share: a head, a line for each rank, and blocks that ranks
+// take for what they need between each other.
+//
+// It is one sealed memfd, sparse: what nobody has touched costs address space and nothing else, so
+// a job of a thousand ranks pays for the pairs that talk, not for the square. It ends with the last
+// process that has it, however that ends.
+#pragma once
+
+#include <array>
+#include <atomic>
+#include <cstddef>
+#include <cstdint>
+#include <optional>
+
+#include "node/bell.hpp"
+#include "node/ring.hpp"
+#include "os/fd.hpp"
+#include "os/job_segment.hpp"
+#include "os/lifeline.hpp"
+
+namespace onecopy::node {
+
+inline constexpr int max_ranks = 4096;
+
+/// Where a rank has come to. It goes down this list, never up.
+enum class Stage : std::uint32_t {
+    absent,  ///< has not joined yet
+    here,
+    left,  ///< said goodbye: it sends nothing more
+    dead   ///< ended without that, or was replaced by another program
+};
+
+struct JobHead {
+    std::uint64_t magic;
+    std::uint32_t ranks;
+    std::uint32_t blocks;  ///< there are so many
+    /// Ranks that have left or died, each counted once. Waiters watch it: whatever waits for one of
+    /// them waits in vain. Added to by who finds out, after its stage was stored.
+    alignas(64) std::atomic<std::uint32_t> departures;
+    /// Blocks that are taken. They are never given back; who takes one uses it again and again.
+    alignas(64) std::atomic<std::uint32_t> taken_blocks;
+    /// Contexts that are taken: numbers of communicators. 0 is the world's.
+    alignas(64) std::atomic<std::uint32_t> taken_contexts;
+};
+
+/// A rank's own. What is not atomic is written by the rank before it stores `here`.
+struct alignas(64) RankLine {
+    std::atomic<Stage> stage;
+    std::int32_t pid;
+    std::uint64_t start_ticks;  ///< when that process was started, see start_ticks_of()
+    std::int32_t arena_fd;      ///< the number in that process; -1: none
+    std::uint64_t arena_base, arena_bytes;
+    std::array<std::uint64_t, 16> cpus;  ///< that it may use, a bit each
+    alignas(64) os::Lifeline life;       ///< held by a thread of the rank
+    Bell bell;
+    /// Rings that lead here and were not seen yet, a list: the last one's number counted from 1.
+    /// Others push (release), the rank takes all of it (acquire).
+    std::atomic<std::uint32_t> incoming;
+    /// Whether the rank is inside a call that waits: it would help with a copy. A hint.
+    std::atomic<std::uint32_t> waiting;
+};
+
+/// A block: a ring, or a page of hand-offs.
+inline constexpr std::size_t block_bytes = (sizeof(RingMemory) + 4095) / 4096 * 4096;
+
+/// When a process was started, in ticks of 10 ms since the machine was; 0: no such process, or no
+/// /proc. Together with its number it names a process for good. Source: proc(5), /proc/PID/stat.
+std::uint64_t start_ticks_of(int pid) noexcept;
+
+class JobMemory {
+public:
+    JobMemory() noexcept = default;
+
+    /// For a job of so many ranks (1 to max_ranks), by its launcher or its rank 0. Throws
+    /// std::system_error: EINVAL, ENOMEM, and as os::JobSegment.
+    static JobMemory create(int ranks);
+    /// One that was handed over. Throws std::system_error: EINVAL, it is none, or of another
+    /// version or width.
+    static JobMemory adopt(os::Fd fd);
+
+    [[nodiscard]] int ranks() const noexcept { return static_cast<int>(head().ranks); }
+    [[nodiscard]] JobHead& head() const noexcept {
+        return *reinterpret_cast<JobHead*>(segment_.bytes().data());
+    }
+    [[nodiscard]] RankLine& line(int rank) const noexcept {
+        return reinterpret_cast<RankLine*>(segment_.bytes().data() +
+                                           lines_offset)[static_cast<std::size_t>(rank)];
+    }
+    /// A block that nobody has, zero; nothing if there are no more. Any thread.
+    [[nodiscard]] std::optional<std::uint32_t> take_block() const noexcept;
+    [[nodiscard]] std::byte* block(std::uint32_t number) const noexcept {
+        return blocks_ + std::size_t{number} * block_bytes;
+    }
+    [[nodiscard]] RingMemory& ring(std::uint32_t number) const noexcept {
+        return *reinterpret_cast<RingMemory*>(block(number));
+    }
+
+    [[nodiscard]] int fd() const noexcept { return segment_.fd(); }
+    void close_fd() noexcept { segment_.close_fd(); }
+
+private:
+    static constexpr std::size_t lines_offset = 4096;
+    static std::size_t blocks_offset(int ranks) noexcept;
+
+    os::JobSegment segment_;
+    std::byte* blocks_ = nullptr;
+};
+
+}  // namespace onecopy::node

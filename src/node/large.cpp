@@ -1,0 +1,322 @@
+// Messages that do not go through the ring: the sender announces where they are, the receiver
+// fetches them, and if both are there, both copy.
+#include <algorithm>
+#include <array>
+#include <cstring>
+#include <new>
+
+#include "node/endpoint.hpp"
+
+namespace onecopy::node {
+namespace {
+
+/// Lists longer than that are fetched by the receiver.
+constexpr std::size_t most_announced_segments = 64;
+
+/// Between two looks at what else there is to do.
+constexpr std::uint64_t step_bytes = std::uint64_t{256} << 10;
+
+/// From this size on the sender is asked to help, and pieces are claimed of this size.
+constexpr std::uint64_t shared_from_bytes = std::uint64_t{64} << 10;
+std::uint64_t piece_of(std::uint64_t bytes) noexcept {
+    constexpr std::uint64_t least = std::uint64_t{16} << 10;
+    return std::clamp(bytes / 8 / least * least, least, step_bytes);
+}
+
+constexpr std::size_t handoffs_in_block = block_bytes / sizeof(Handoff);
+
+std::error_code error_of(Outcome outcome) noexcept {
+    switch (outcome) {
+        case Outcome::all_right:
+        case Outcome::truncated:  // the receiver's business
+            return {};
+        case Outcome::peer_died:
+            return Errc::peer_died;
+        case Outcome::failed:
+            break;
+    }
+    return std::make_error_code(std::errc::bad_address);
+}
+
+}  // namespace
+
+std::optional<HandoffName> Endpoint::take_handoff() noexcept {
+    try {
+        if (free_handoffs_.empty()) {
+            const auto block = memory_.take_block();
+            if (!block) return {};
+            for (std::uint32_t i = handoffs_in_block; i-- > 0;) {
+                free_handoffs_.push_back({*block, i});
+            }
+        }
+    } catch (const std::bad_alloc&) {
+        return {};
+    }
+    const HandoffName name = free_handoffs_.back();
+    free_handoffs_.pop_back();
+    return name;
+}
+
+/// Where there are more segments than an announcement holds. Throws std::bad_alloc.
+void Endpoint::list_for_receiver(Operation& send) {
+    const std::span<const Segment> list = send.memory.list();
+    send.announced.clear();
+    if (list.size() <= most_announced_segments) return;
+    send.announced.reserve(list.size());
+    for (const Segment& each : list) {
+        send.announced.push_back({reinterpret_cast<std::uintptr_t>(each.data()), each.size()});
+    }
+}
+
+std::size_t Endpoint::announcement_bytes(const Operation& send) noexcept {
+    const std::size_t segments = send.memory.list().size();
+    return sizeof(Announcement) +
+           sizeof(RemoteSegment) * (segments <= most_announced_segments ? segments : 1);
+}
+
+void Endpoint::write_announcement(Operation& send, std::byte* to) noexcept {
+    Handoff& shared = handoff(send.handoff);
+    shared.error = 0;
+    shared.next.store(Handoff::closed, std::memory_order_relaxed);
+    shared.helped.store(0, std::memory_order_relaxed);
+    shared.spoiled.store(0, std::memory_order_relaxed);
+    shared.state.store(HandoffState::offered, std::memory_order_release);
+
+    const std::span<const Segment> list = send.memory.list();
+    Announcement announcement{};
+    announcement.bytes = send.bytes;
+    announcement.handoff = send.handoff;
+    announcement.segments = static_cast<std::uint32_t>(list.size());
+    announcement.list_is_remote = list.size() > most_announced_segments ? 1 : 0;
+    std::memcpy(to, &announcement, sizeof announcement);
+    to += sizeof announcement;
+    const auto write = [&to](const RemoteSegment& segment) {
+        std::memcpy(to, &segment, sizeof segment);
+        to += sizeof segment;
+    };
+    if (announcement.list_is_remote != 0) {
+        write({reinterpret_cast<std::uintptr_t>(send.announced.data()),
+               send.announced.size() * sizeof(RemoteSegment)});
+        return;
+    }
+    for (const Segment& each : list) {
+        write({reinterpret_cast<std::uintptr_t>(each.data()), each.size()});
+    }
+}
+
+bool Endpoint::read_announcement(std::span<const std::byte> bytes, int from,
+                                 Source& source) noexcept {
+    Announcement announcement;
+    std::memcpy(&announcement, bytes.data(), sizeof announcement);
+    bytes = bytes.subspan(sizeof announcement);
+    source.rank = from;
+    source.bytes = announcement.bytes;
+    source.handoff = announcement.handoff;
+    std::memcpy(&source.one, bytes.data(), sizeof source.one);
+    if (announcement.segments == 1) return true;
+    try {
+        source.many.resize(announcement.segments);
+    } catch (const std::bad_alloc&) {
+        return false;
+    }
+    const auto list = std::as_writable_bytes(std::span(source.many));
+    if (announcement.list_is_remote == 0) {
+        std::memcpy(list.data(), bytes.data(), list.size());
+        return true;
+    }
+    std::error_code error;
+    const Process* const process = peers_.process(from, error);
+    return process != nullptr && read(*process, source.one.address, list).bytes == list.size();
+}
+
+void Endpoint::begin_copy(Operation& receive, Source source, int from, int tag) noexcept {
+    receive.source = std::move(source);
+    receive.status.source = from;
+    receive.status.tag = tag;
+    receive.status.bytes = receive.source.bytes;
+    receive.wanted = std::min(receive.bytes, receive.source.bytes);
+    receive.moved = receive.claimed = 0;
+    receive.shared = false;
+    receive.failure.clear();
+    receive.progress = Progress::pulling;
+    copies_.append(receive);
+
+    Handoff& shared = handoff(receive.source.handoff);
+    HandoffState offered = HandoffState::offered;
+    if (!shared.state.compare_exchange_strong(offered, HandoffState::taken,
+                                              std::memory_order_acq_rel)) {
+        // It was withdrawn: a rank has died, and we shall hear of it in a moment.
+        List<Operation, Working>::remove(receive);
+        return receive.finish(Errc::peer_died);
+    }
+    const std::span<const Segment> to = receive.memory.list();
+    const std::span<const RemoteSegment> list = receive.source.list();
+    receive.to = plan::Cursor(to.data(), to.size());
+    receive.from = plan::Cursor(list.data(), list.size());
+
+    const RankLine& own = memory_.line(rank_);
+    const std::uint64_t address = reinterpret_cast<std::uintptr_t>(to[0].data());
+    const Attachment* const arena =
+        receive.wanted >= shared_from_bytes && receive.source.rank != rank_
+            ? peers_.arena(receive.source.rank)
+            : nullptr;
+    receive.shared = arena != nullptr && to.size() == 1 && list.size() == 1 &&
+                     arena->owns(list[0].address, receive.wanted) &&
+                     address - own.arena_base < own.arena_bytes;
+    if (receive.shared) {
+        shared.target = address;
+        shared.bytes = receive.wanted;
+        shared.next.store(0, std::memory_order_seq_cst);
+    }
+}
+
+/// Copies up to `most` bytes, as many as lie in the next few segments.
+Transfer Endpoint::copy_some(Operation& receive, std::uint64_t most) noexcept {
+    std::error_code error;
+    const Process* const process = peers_.process(receive.source.rank, error);
+    if (process == nullptr) return {0, error};
+    constexpr std::size_t most_segments = 64;
+    std::array<Segment, most_segments> to;
+    std::array<RemoteSegment, most_segments> from;
+    plan::Cursor ahead_to = receive.to;
+    plan::Cursor ahead_from = receive.from;
+    std::size_t count = 0;
+    std::uint64_t bytes = 0;
+    for (; count < most_segments && bytes < most; ++count) {
+        const plan::Run near = ahead_to.run();
+        const plan::Run far = ahead_from.run();
+        const std::uint64_t part = std::min({near.bytes, far.bytes, most - bytes});
+        to[count] = {reinterpret_cast<std::byte*>(static_cast<std::uintptr_t>(near.address)),
+                     static_cast<std::size_t>(part)};
+        from[count] = {far.address, part};
+        ahead_to.advance(part);
+        ahead_from.advance(part);
+        bytes += part;
+    }
+    const Transfer moved =
+        read(*process, std::span(from.data(), count), std::span(to.data(), count));
+    receive.to.advance(moved.bytes);
+    receive.from.advance(moved.bytes);
+    const Attachment* const arena = peers_.arena(receive.source.rank);
+    (arena != nullptr && arena->owns(from[0].address, from[0].bytes) ? tally_.mapped_bytes
+                                                                     : tally_.called_bytes) +=
+        moved.bytes;
+    return moved;
+}
+
+/// True if anything was copied or is over.
+bool Endpoint::step(Operation& receive) noexcept {
+    if (!receive.shared) {
+        const std::uint64_t left = receive.wanted - receive.moved;
+        if (left > 0) {
+            const Transfer moved = copy_some(receive, std::min(left, step_bytes));
+            receive.moved += moved.bytes;
+            if (moved.error) {
+                end_copy(receive, Outcome::failed, moved.error);
+                return true;
+            }
+        }
+        if (receive.moved == receive.wanted) end_copy(receive, Outcome::all_right, {});
+        return true;
+    }
+    Handoff& shared = handoff(receive.source.handoff);
+    const std::uint64_t piece = piece_of(receive.wanted);
+    const std::uint64_t at = receive.failure ? Handoff::closed : shared.claim(piece);
+    if (at < receive.wanted) {
+        const std::uint64_t bytes = std::min(piece, receive.wanted - at);
+        receive.claimed += bytes;
+        receive.to = plan::Cursor(receive.memory.list().data(), 1);
+        receive.from = plan::Cursor(receive.source.list().data(), 1);
+        receive.to.advance(at);
+        receive.from.advance(at);
+        const Transfer moved = copy_some(receive, bytes);
+        receive.moved += moved.bytes;
+        if (moved.error) {
+            receive.failure = moved.error;
+            // Nobody claims any more; what the helper has, it finishes.
+            const std::uint64_t before =
+                shared.next.exchange(Handoff::closed, std::memory_order_acq_rel);
+            receive.wanted = std::min(before, receive.wanted);
+        }
+        return true;
+    }
+    const std::uint64_t helpers = receive.wanted - receive.claimed;
+    if (shared.helped.load(std::memory_order_acquire) < helpers) {
+        watch_.look_at(receive.source.rank);
+        if (watch_.stage(receive.source.rank) != Stage::dead) return false;
+        end_copy(receive, Outcome::failed, Errc::peer_died);
+        return true;
+    }
+    if (!receive.failure && shared.spoiled.load(std::memory_order_relaxed) != 0) {
+        receive.failure = std::make_error_code(std::errc::bad_address);
+    }
+    end_copy(receive, receive.failure ? Outcome::failed : Outcome::all_right, receive.failure);
+    return true;
+}
+
+void Endpoint::end_copy(Operation& receive, Outcome outcome, std::error_code error) noexcept {
+    List<Operation, Working>::remove(receive);
+    Handoff& shared = handoff(receive.source.handoff);
+    shared.error = static_cast<std::int32_t>(outcome);
+    shared.state.store(HandoffState::done, std::memory_order_seq_cst);
+    memory_.line(receive.source.rank).bell.ring_if_asleep();
+    ++tally_.large_messages;
+    if (error == std::errc::no_such_process) {
+        watch_.look_at(receive.source.rank);
+        error = Errc::peer_died;
+    }
+    if (!error && receive.source.bytes > receive.bytes) error = Errc::truncated;
+    receive.finish(error);
+}
+
+/// True if it is done, or something was copied.
+bool Endpoint::look_at_offer(Operation& send) noexcept {
+    Handoff& shared = handoff(send.handoff);
+    const HandoffState state = shared.state.load(std::memory_order_acquire);
+    if (state == HandoffState::taken) return help(send, shared);
+    if (state != HandoffState::done) return false;
+    List<Operation, Working>::remove(send);
+    shared.state.store(HandoffState::free, std::memory_order_relaxed);
+    free_handoffs_.push_back(send.handoff);  // there was room for all of its block
+    send.finish(error_of(static_cast<Outcome>(shared.error)));
+    return true;
+}
+
+bool Endpoint::help(Operation& send, Handoff& shared) noexcept {
+    if (shared.next.load(std::memory_order_acquire) >= Handoff::closed) return false;
+    const int to = send.context->member(send.peer);
+    const Attachment* const arena = peers_.arena(to);
+    if (arena == nullptr || !arena->owns(shared.target, shared.bytes)) return false;
+    const std::uint64_t piece = piece_of(shared.bytes);
+    const std::uint64_t at = shared.claim(piece);
+    if (at >= shared.bytes) return false;
+    std::error_code error;
+    const auto bytes = static_cast<std::size_t>(std::min(piece, shared.bytes - at));
+    const ConstSegment from(send.memory.list()[0].data() + at, bytes);
+    // (If that is because the receiver is gone, nobody asks.)
+    if (write(*peers_.process(to, error), from, shared.target + at).error) {
+        shared.spoiled.store(1, std::memory_order_relaxed);
+    }
+    tally_.helped_bytes += bytes;
+    shared.helped.fetch_add(bytes, std::memory_order_release);
+    return true;
+}
+
+void Endpoint::withdraw(Operation& send, std::error_code error) noexcept {
+    Handoff& shared = handoff(send.handoff);
+    HandoffState offered = HandoffState::offered;
+    const bool ours = shared.state.compare_exchange_strong(offered, HandoffState::withdrawn,
+                                                           std::memory_order_acq_rel);
+    const int to = send.context->member(send.peer);
+    // The receiver is at work and says when it is done, unless it is gone.
+    if (!ours && stages_[static_cast<std::size_t>(to)] == Stage::here) return;
+    if (!ours && offered == HandoffState::done) {
+        look_at_offer(send);
+        return;
+    }
+    // The line stays as it is: the announcement may still be read, and must find it so.
+    List<Operation, Working>::remove(send);
+    send.finish(error);
+}
+
+}  // namespace onecopy::node

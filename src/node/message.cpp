@@ -1,0 +1,36 @@
+#include "node/endpoint.hpp"
+#include "onecopy/communicator.hpp"
+
+namespace onecopy {
+
+void Message::Free::operator()(node::Arrived* arrived) const noexcept { delete arrived; }
+
+Message::Message() noexcept = default;
+Message::Message(Message&&) noexcept = default;
+Message& Message::operator=(Message&&) noexcept = default;
+Message::~Message() = default;
+
+Request Message::irecv(Segment into) {
+    std::unique_ptr<node::Operation, Request::Free> operation(new node::Operation);
+    operation->kind = node::Kind::receive;
+    operation->context = context_;
+    operation->peer = status_.source;
+    operation->tag = status_.tag;
+    operation->memory = node::Pieces(into);
+    node::Endpoint::Lock lock(*endpoint_);
+    endpoint_->receive(*operation, std::unique_ptr<node::Arrived>(arrived_.release()));
+    return {*endpoint_, std::move(operation)};
+}
+
+Status Message::recv(Segment into, std::error_code& error) noexcept {
+    try {
+        return irecv(into).wait(error);
+    } catch (const std::bad_alloc&) {
+        error = std::make_error_code(std::errc::not_enough_memory);
+        return {.error = error};
+    }
+}
+
+Status Message::recv(Segment into) { return irecv(into).wait(); }
+
+}  // namespace onecopy

@@ -1,0 +1,67 @@
+#include "onecopy/node.hpp"
+
+#include <charconv>
+#include <cstdlib>
+#include <cstring>
+#include <numeric>
+#include <string_view>
+
+#include "node/endpoint.hpp"
+
+namespace onecopy {
+namespace {
+
+/// A number in the environment; -1: none.
+int number_in(const char* text) noexcept {
+    if (text == nullptr) return -1;
+    int number = -1;
+    const char* const end = text + std::strlen(text);
+    const auto result = std::from_chars(text, end, number);
+    return result.ec == std::errc() && result.ptr == end ? number : -1;
+}
+
+/// The job's memory as `onecopy run` left it to this process.
+node::JobMemory inherited_memory() {
+    const char* const job = std::getenv("ONECOPY_JOB");
+    constexpr std::string_view by_descriptor = "fd:";
+    if (job == nullptr || !std::string_view(job).starts_with(by_descriptor)) {
+        throw std::system_error(Errc::no_job, "onecopy: join a job");
+    }
+    const int number = number_in(job + by_descriptor.size());
+    // Not taken over: a program that is started by this one may be a rank in our place.
+    return node::JobMemory::adopt(os::Fd(::fcntl(number, F_DUPFD_CLOEXEC, 3)));
+}
+
+}  // namespace
+
+struct Node::State {
+    State(node::JobMemory memory, int rank, const NodeOptions& options)
+        : arena({.capacity_bytes = options.arena_bytes}),
+          endpoint(std::move(memory), rank, &arena, options.threads) {}
+
+    Arena arena;
+    node::Endpoint endpoint;
+    Communicator world;
+};
+
+Node::Node(const NodeOptions& options) {
+    node::JobMemory memory = inherited_memory();
+    const int rank = number_in(std::getenv("ONECOPY_RANK"));
+    if (rank < 0 || rank >= memory.ranks()) {
+        throw std::system_error(Errc::no_job, "onecopy: join a job: ONECOPY_RANK is none of it");
+    }
+    state_ = std::make_unique<State>(std::move(memory), rank, options);
+    std::vector<int> members(static_cast<std::size_t>(state_->endpoint.ranks()));
+    std::iota(members.begin(), members.end(), 0);
+    state_->world = Communicator(state_->endpoint, 0, members, rank);
+}
+
+Node::~Node() = default;
+
+int Node::rank() const noexcept { return state_->endpoint.rank(); }
+int Node::size() const noexcept { return state_->endpoint.ranks(); }
+Communicator& Node::world() noexcept { return state_->world; }
+Arena& Node::arena() noexcept { return state_->arena; }
+node::Endpoint& Node::endpoint() noexcept { return state_->endpoint; }
+
+}  // namespace onecopy

@@ -1,0 +1,79 @@
+// A send or a receive on its way.
+#pragma once
+
+#include <cstdint>
+#include <vector>
+
+#include "attach/transfer.hpp"
+#include "node/handoff.hpp"
+#include "node/list.hpp"
+#include "node/pieces.hpp"
+#include "node/ring.hpp"
+#include "onecopy/status.hpp"
+#include "onecopy/transfer.hpp"
+#include "plan/cursor.hpp"
+
+namespace onecopy::node {
+
+class Context;
+
+struct Posted;  // tags of the lists an operation can be in
+struct Working;
+
+enum class Kind : std::uint8_t { send, receive };
+
+enum class Progress : std::uint8_t {
+    idle,     ///< not begun, or a persistent one that is between two rounds
+    queued,   ///< a send that found no room in the ring
+    offered,  ///< a large send, announced: the receiver will turn its hand-off
+    posted,   ///< a receive without a message
+    pulling,  ///< a receive that copies
+    done
+};
+
+/// What a receive copies from: the sender's memory.
+struct Source {
+    int rank = -1;  ///< in the job
+    std::uint64_t bytes = 0;
+    HandoffName handoff{};
+    RemoteSegment one{};
+    std::vector<RemoteSegment> many;
+
+    [[nodiscard]] std::span<const RemoteSegment> list() const noexcept {
+        return many.empty() ? std::span(&one, 1) : std::span<const RemoteSegment>(many);
+    }
+};
+
+/// Belongs to whoever waits for it; it must not move or go while it is neither idle nor done.
+struct Operation : Hook<Posted>, Hook<Working> {
+    Kind kind = Kind::send;
+    Progress progress = Progress::idle;
+    bool persistent = false;
+    Context* context = nullptr;
+    int peer = any_source;  ///< rank in the communicator, or any_source
+    int tag = 0;
+    std::uint64_t order = 0;  ///< when it was posted, among those of its context
+    Pieces memory;
+    std::uint64_t bytes = 0;  ///< of `memory`
+    Status status;
+
+    HandoffName handoff{};                 ///< of a large send
+    std::vector<RemoteSegment> announced;  ///< its list, where the receiver fetches it
+    // A receive that copies:
+    Source source;
+    std::uint64_t wanted = 0;  ///< as much of the message as there is memory for
+    std::uint64_t moved = 0;
+    plan::Cursor<Segment> to;
+    plan::Cursor<RemoteSegment> from;
+    bool shared = false;        ///< the sender may help
+    std::uint64_t claimed = 0;  ///< then: by us
+    std::error_code failure;    ///< then: why no more is claimed
+
+    [[nodiscard]] bool done() const noexcept { return progress == Progress::done; }
+    void finish(std::error_code error = {}) noexcept {
+        status.error = error;
+        progress = Progress::done;
+    }
+};
+
+}  // namespace onecopy::node

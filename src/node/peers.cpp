@@ -1,0 +1,75 @@
+#include "node/peers.hpp"
+
+#include <fcntl.h>
+
+#include <array>
+#include <cstdio>
+#include <new>
+
+namespace onecopy::node {
+
+Peers::Peers(const JobMemory& memory, int own_rank)
+    : memory_(memory), own_rank_(own_rank), peers_(static_cast<std::size_t>(memory.ranks())) {}
+
+const Process* Peers::process(int rank, std::error_code& error) noexcept {
+    Peer& one = peer(rank);
+    if (!one.process) {
+        try {
+            const RankLine& line = memory_.line(rank);
+            one.process = rank == own_rank_ ? Process::self() : Process(line.pid);
+            // The number may be a stranger's by now. It was not if the rank is there still.
+            if (rank != own_rank_ && !line.life.held() &&
+                start_ticks_of(line.pid) != line.start_ticks) {
+                one.process.reset();
+                error = std::make_error_code(std::errc::no_such_process);
+                return nullptr;
+            }
+        } catch (const std::system_error& failure) {
+            error = failure.code();
+            return nullptr;
+        } catch (const std::bad_alloc&) {
+            error = std::make_error_code(std::errc::not_enough_memory);
+            return nullptr;
+        }
+        if (rank != own_rank_) seek_arena(rank, one);
+    }
+    error.clear();
+    return &*one.process;
+}
+
+const Attachment* Peers::arena(int rank) noexcept {
+    std::error_code error;
+    if (process(rank, error) == nullptr) return nullptr;
+    const Peer& one = peer(rank);
+    return one.arena ? &*one.arena : nullptr;
+}
+
+void Peers::seek_arena(int rank, Peer& one) noexcept {
+    const RankLine& line = memory_.line(rank);
+    if (one.arena_sought || line.arena_fd < 0) return;
+    one.arena_sought = true;
+    // The kernel asks for the right to look, not for the right to trace, and the owner need not
+    // answer.
+    std::array<char, 64> path;
+    std::snprintf(path.data(), path.size(), "/proc/%d/fd/%d", line.pid, line.arena_fd);
+    os::Fd file(::open(path.data(), O_RDWR | O_CLOEXEC));
+    if (!file) return;
+    try {
+        Attachment arena(windows_, file.release(), line.arena_base);
+        arena.serve(*one.process);
+        one.arena = std::move(arena);
+    } catch (const std::exception&) {
+        // Then its memory is reached as anybody's.
+    }
+}
+
+bool Peers::has_ended(int rank) noexcept {
+    if (rank == own_rank_) return false;
+    std::error_code error;
+    const Process* const one = process(rank, error);
+    if (one == nullptr) return error == std::errc::no_such_process;
+    // A lifeline that is held again was taken over by another thread of a living rank.
+    return !one->alive() || (!one->same_image() && !memory_.line(rank).life.held());
+}
+
+}  // namespace onecopy::node

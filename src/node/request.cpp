@@ -1,0 +1,206 @@
+#include "onecopy/request.hpp"
+
+#include <algorithm>
+#include <stdexcept>
+
+#include "node/endpoint.hpp"
+
+namespace onecopy {
+
+/// What the functions on several requests have in common, all of one node.
+class Requests {
+public:
+    static std::span<Request>::iterator first_active(std::span<Request> requests) noexcept {
+        return std::find_if(requests.begin(), requests.end(),
+                            [](const Request& each) { return each.active(); });
+    }
+    template <class Enough>
+    static void wait(std::span<Request> requests, const Enough& enough) noexcept;
+    static void progress(std::span<Request> requests) noexcept;
+    static bool any_done(std::span<Request> requests) noexcept;
+    static bool all_done(std::span<Request> requests) noexcept;
+    static std::vector<Finished> take_done(std::span<Request> requests);
+    static std::optional<std::size_t> take_first(std::span<Request> requests, Status* status,
+                                                 const char* what);
+};
+
+using node::Endpoint;
+using node::Progress;
+
+void Request::Free::operator()(node::Operation* operation) const noexcept { delete operation; }
+
+Request::Request() noexcept = default;
+Request::Request(Request&& other) noexcept
+    : endpoint_(other.endpoint_), operation_(std::move(other.operation_)) {}
+Request::Request(Endpoint& endpoint, std::unique_ptr<node::Operation, Free> operation) noexcept
+    : endpoint_(&endpoint), operation_(std::move(operation)) {}
+
+Request& Request::operator=(Request&& other) noexcept {
+    Request old(std::move(*this));
+    endpoint_ = other.endpoint_;
+    operation_ = std::move(other.operation_);
+    return *this;
+}
+
+Request::~Request() {
+    if (!active()) return;
+    cancel();
+    std::error_code error;
+    wait(error);
+}
+
+bool Request::active() const noexcept {
+    return operation_ && operation_->progress != Progress::idle;
+}
+
+Status Request::take(std::error_code& error) noexcept {
+    const Status status = operation_->status;
+    operation_->progress = Progress::idle;
+    if (!operation_->persistent) operation_.reset();
+    error = status.error;
+    return status;
+}
+
+Status Request::wait(std::error_code& error) noexcept {
+    error.clear();
+    if (!active()) return {};
+    node::Operation& operation = *operation_;
+    const node::Context& context = *operation.context;
+    {
+        Endpoint::Lock lock(*endpoint_);
+        endpoint_->wait(lock, context.has(operation.peer) ? context.member(operation.peer) : -1,
+                        [&] { return endpoint_->is_done(operation); });
+    }
+    return take(error);
+}
+
+Status Request::wait() {
+    std::error_code error;
+    const Status status = wait(error);
+    if (error) throw std::system_error(error, "onecopy: wait");
+    return status;
+}
+
+std::optional<Status> Request::test(std::error_code& error) noexcept {
+    error.clear();
+    if (!active()) return Status{};
+    {
+        Endpoint::Lock lock(*endpoint_);
+        endpoint_->progress();
+        if (!endpoint_->is_done(*operation_)) return {};
+    }
+    return take(error);
+}
+
+std::optional<Status> Request::test() {
+    std::error_code error;
+    const auto status = test(error);
+    if (error) throw std::system_error(error, "onecopy: test");
+    return status;
+}
+
+bool Request::cancel() noexcept {
+    if (!active()) return false;
+    Endpoint::Lock lock(*endpoint_);
+    return endpoint_->cancel(*operation_);
+}
+
+void Request::start() {
+    if (!operation_ || !operation_->persistent || active()) {
+        throw std::logic_error("onecopy: start a request that is active or not persistent");
+    }
+    Endpoint::Lock lock(*endpoint_);
+    endpoint_->start(*operation_);
+}
+
+bool Request::is_done() noexcept { return endpoint_->is_done(*operation_); }
+
+/// Waits until `enough` says so of those that are active.
+template <class Enough>
+void Requests::wait(std::span<Request> requests, const Enough& enough) noexcept {
+    const auto first = first_active(requests);
+    if (first == requests.end()) return;
+    Endpoint& endpoint = *first->endpoint_;
+    Endpoint::Lock lock(endpoint);
+    endpoint.wait(lock, -1, enough);
+}
+
+std::vector<Finished> Requests::take_done(std::span<Request> requests) {
+    std::vector<Finished> all;
+    for (std::size_t i = 0; i < requests.size(); ++i) {
+        if (!requests[i].active() || !requests[i].is_done()) continue;
+        std::error_code error;
+        all.push_back({i, requests[i].take(error)});
+    }
+    return all;
+}
+
+bool Requests::any_done(std::span<Request> requests) noexcept {
+    return std::any_of(requests.begin(), requests.end(),
+                       [](Request& each) { return each.active() && each.is_done(); });
+}
+
+bool Requests::all_done(std::span<Request> requests) noexcept {
+    return std::all_of(requests.begin(), requests.end(),
+                       [](Request& each) { return !each.active() || each.is_done(); });
+}
+
+void Requests::progress(std::span<Request> requests) noexcept {
+    const auto first = first_active(requests);
+    if (first == requests.end()) return;
+    Endpoint::Lock lock(*first->endpoint_);
+    first->endpoint_->progress();
+}
+
+std::vector<Status> wait_all(std::span<Request> requests) {
+    // One after the other: who is done does not have to be looked at again.
+    std::vector<Status> statuses;
+    statuses.reserve(requests.size());
+    for (Request& each : requests) {
+        std::error_code error;
+        statuses.push_back(each.wait(error));
+    }
+    return statuses;
+}
+
+std::vector<Finished> wait_some(std::span<Request> requests) {
+    Requests::wait(requests, [&] { return Requests::any_done(requests); });
+    return Requests::take_done(requests);
+}
+
+std::vector<Finished> test_some(std::span<Request> requests) {
+    Requests::progress(requests);
+    return Requests::take_done(requests);
+}
+
+bool test_all(std::span<Request> requests, std::vector<Status>& statuses) {
+    Requests::progress(requests);
+    if (!Requests::all_done(requests)) return false;
+    statuses = wait_all(requests);
+    return true;
+}
+
+std::optional<std::size_t> Requests::take_first(std::span<Request> requests, Status* status,
+                                                const char* what) {
+    for (std::size_t i = 0; i < requests.size(); ++i) {
+        if (!requests[i].active() || !requests[i].is_done()) continue;
+        std::error_code error;
+        const Status found = requests[i].take(error);
+        if (status != nullptr) *status = found;
+        if (error) throw std::system_error(error, what);
+        return i;
+    }
+    return {};
+}
+
+std::optional<std::size_t> wait_any(std::span<Request> requests, Status* status) {
+    Requests::wait(requests, [&] { return Requests::any_done(requests); });
+    return Requests::take_first(requests, status, "onecopy: wait_any");
+}
+
+std::optional<std::size_t> test_any(std::span<Request> requests, Status* status) {
+    Requests::progress(requests);
+    return Requests::take_first(requests, status, "onecopy: test_any");
+}
+
+}  // namespace onecopy

@@ -1,0 +1,51 @@
+// Who of the job has departed, and how a rank sleeps such that it learns of it.
+//
+// A rank's lifeline (os/lifeline.hpp) is lost when its thread ends, by whatever means; whether the
+// rank has ended with it, its process says. The first who finds out writes it into the rank's line,
+// counts it and wakes everybody.
+#pragma once
+
+#include <chrono>
+#include <cstdint>
+
+#include "node/job_memory.hpp"
+#include "node/peers.hpp"
+
+namespace onecopy::node {
+
+/// One thread at a time, but sleep().
+class Watch {
+public:
+    Watch(const JobMemory& memory, Peers& peers, int own_rank) noexcept
+        : memory_(memory), peers_(peers), own_rank_(own_rank) {}
+
+    /// How many have departed. One load.
+    [[nodiscard]] std::uint32_t departures() const noexcept {
+        return memory_.head().departures.load(std::memory_order_acquire);
+    }
+
+    [[nodiscard]] Stage stage(int rank) const noexcept {
+        return memory_.line(rank).stage.load(std::memory_order_acquire);
+    }
+
+    /// Finds out whether the rank is still there, and tells everybody if not. A load or two if it
+    /// is.
+    void look_at(int rank) noexcept;
+    void look_at_all() noexcept;
+
+    /// For ourselves, at the end.
+    void leave() noexcept;
+
+    /// Sleeps until our bell rings, `rank` (-1: nobody) or some other rank ends, or for a while.
+    /// `rings` is what the bell was before the last look for news. Any thread.
+    void sleep(std::uint32_t rings, int rank) const noexcept;
+
+private:
+    void depart(int rank, Stage stage) noexcept;
+
+    const JobMemory& memory_;
+    Peers& peers_;
+    int own_rank_;
+};
+
+}  // namespace onecopy::node
