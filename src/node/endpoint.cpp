@@ -93,6 +93,12 @@ void Endpoint::start_send(Operation& send) noexcept {
     RingWriter* const ring = ring_to(to);
     if (ring == nullptr) return send.finish(no_memory());
     try {
+        if (send.bytes > eager_bytes) {
+            const auto name = take_handoff();
+            if (!name) return send.finish(no_memory());
+            send.handoff = *name;
+            list_for_receiver(send);
+        }
         if (out.queue.empty() && put(send, *ring, to)) return;
         send.progress = Progress::queued;
         out.queue.push_back(&send);
@@ -102,17 +108,8 @@ void Endpoint::start_send(Operation& send) noexcept {
     }
 }
 
-bool Endpoint::put(Operation& send, RingWriter& ring, int to) {
+bool Endpoint::put(Operation& send, RingWriter& ring, int to) noexcept {
     const bool large = send.bytes > eager_bytes;
-    if (large && send.progress == Progress::idle) {
-        const auto name = take_handoff();
-        if (!name) {
-            send.finish(no_memory());
-            return true;
-        }
-        send.handoff = *name;
-        list_for_receiver(send);
-    }
     const std::size_t bytes =
         large ? announcement_bytes(send) : static_cast<std::size_t>(send.bytes);
     std::byte* const place = ring.reserve(bytes);

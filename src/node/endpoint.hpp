@@ -187,7 +187,7 @@ private:
     void start_send(Operation& send) noexcept;
     void start_receive(Operation& receive) noexcept;
     /// Puts it into the ring, the bytes or their announcement; false: no room.
-    bool put(Operation& send, RingWriter& ring, int to);
+    bool put(Operation& send, RingWriter& ring, int to) noexcept;
     void deliver(Operation& receive, int source, int tag,
                  std::span<const std::byte> bytes) noexcept;
 
