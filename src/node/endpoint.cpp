@@ -1,6 +1,7 @@
 #include "node/endpoint.hpp"
 
 #include <sched.h>
+#include <sys/auxv.h>
 #include <unistd.h>
 
 #include <algorithm>
@@ -30,6 +31,9 @@ Endpoint::Endpoint(JobMemory memory, int rank, const Arena* arena, bool threads)
     RankLine& line = memory_.line(rank);
     line.pid = ::getpid();
     line.start_ticks = start_ticks_of(line.pid);
+    line.program_address = ::getauxval(AT_RANDOM);
+    std::memcpy(line.program.data(), reinterpret_cast<const void*>(::getauxval(AT_RANDOM)),
+                program_bytes);
     line.arena_fd = arena != nullptr ? arena->fd() : -1;
     if (arena != nullptr) {
         line.arena_base = reinterpret_cast<std::uintptr_t>(arena->range().data());

@@ -43,11 +43,16 @@ struct JobHead {
     alignas(64) std::atomic<std::uint32_t> taken_contexts;
 };
 
+inline constexpr std::size_t program_bytes = 16;
+
 /// A rank's own. What is not atomic is written by the rank before it stores `here`.
 struct alignas(64) RankLine {
     std::atomic<Stage> stage;
     std::int32_t pid;
     std::uint64_t start_ticks;  ///< when that process was started, see start_ticks_of()
+    /// The random bytes that the kernel gave its program, and where. getauxval(3), AT_RANDOM.
+    std::uint64_t program_address;
+    std::array<std::byte, program_bytes> program;
     std::int32_t arena_fd;      ///< the number in that process; -1: none
     std::uint64_t arena_base, arena_bytes;
     std::array<std::uint64_t, 16> cpus;  ///< that it may use, a bit each

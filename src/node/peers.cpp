@@ -6,6 +6,8 @@
 #include <cstdio>
 #include <new>
 
+#include "onecopy/transfer.hpp"
+
 namespace onecopy::node {
 
 Peers::Peers(const JobMemory& memory, int own_rank)
@@ -68,8 +70,13 @@ bool Peers::has_ended(int rank) noexcept {
     std::error_code error;
     const Process* const one = process(rank, error);
     if (one == nullptr) return error == std::errc::no_such_process;
-    // A lifeline that is held again was taken over by another thread of a living rank.
-    return !one->alive() || (!one->same_image() && !memory_.line(rank).life.held());
+    if (!one->alive() || !one->same_image()) return true;
+    // The handle may have been opened after an exec. Its random bytes tell one program from
+    // another; where they cannot be read, nothing else speaks against it.
+    const RankLine& line = memory_.line(rank);
+    std::array<std::byte, program_bytes> program{};
+    const Transfer got = read(*one, line.program_address, std::span(program));
+    return got.error == std::errc::bad_address || (!got.error && program != line.program);
 }
 
 }  // namespace onecopy::node
