@@ -4,6 +4,7 @@
 // of ours. progress() takes what has come, goes on with copies, and sends what had to wait.
 #pragma once
 
+#include <array>
 #include <atomic>
 #include <chrono>
 #include <cstdint>
@@ -46,7 +47,8 @@ struct Tally {
     std::uint64_t large_messages = 0;  ///< received
     std::uint64_t mapped_bytes = 0;    ///< copied here from and to mapped memory
     std::uint64_t called_bytes = 0;    ///< by system calls
-    std::uint64_t helped_bytes = 0;    ///< of mapped_bytes: as the sender
+    std::uint64_t staged_bytes = 0;    ///< received through slots
+    std::uint64_t helped_bytes = 0;    ///< as the sender, of mapped or staged ones
     std::uint64_t sleeps = 0;
 };
 
@@ -126,7 +128,7 @@ public:
         if (ready()) return;
         hold_lifeline();
         RankLine& own = memory_.line(rank_);
-        own.waiting.fetch_add(1, std::memory_order_relaxed);
+        own.waiting.store(++waiting_, std::memory_order_relaxed);
         Patience patience(crowded());
         for (;;) {
             if (progress()) patience.restart();
@@ -140,7 +142,8 @@ public:
             }
             sleep(lock, rank, ready);
         }
-        own.waiting.fetch_sub(1, std::memory_order_relaxed);
+        own.waiting.store(--waiting_, std::memory_order_relaxed);
+        if (waiting_ == 0 && !pushes_.empty()) stop_pushing();
     }
 
     /// Whether there are more ranks than cores for them.
@@ -206,6 +209,18 @@ private:
     void end_copy(Operation& receive, Outcome outcome, std::error_code error) noexcept;
     bool look_at_offer(Operation& send) noexcept;
     bool help(Operation& send, Handoff& shared) noexcept;
+
+    // Large messages through slots that both copy to and from (staged.cpp):
+    void open_stage(Operation& receive, Handoff& shared) noexcept;
+    void close_stage(const Handoff& shared, Outcome outcome) noexcept;
+    bool step_staged(Operation& receive) noexcept;
+    bool drain(Operation& receive, Handoff& shared) noexcept;
+    bool push(Operation& send, Handoff& shared) noexcept;
+    void refuse_to_push(Operation& send, Handoff& shared) noexcept;
+    void stop_pushing() noexcept;
+    StageSlot& slot(const Handoff& shared, std::uint64_t number) const noexcept {
+        return *reinterpret_cast<StageSlot*>(memory_.block(shared.slots[number % stage_slots]));
+    }
     void withdraw(Operation& send, std::error_code error) noexcept;
 
     JobMemory memory_;
@@ -226,6 +241,9 @@ private:
     List<Operation, Working> copies_;
     List<Operation, Working> offers_;
     std::vector<HandoffName> free_handoffs_;
+    std::vector<std::array<std::uint32_t, stage_slots>> free_stages_;
+    std::vector<Operation*> pushes_;  // begun and not given back
+    unsigned waiting_ = 0;            // calls that wait, one for each thread
     Tally tally_;
 };
 

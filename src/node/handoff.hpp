@@ -14,8 +14,13 @@
 //   helped  bytes that the sender has copied   added to by the sender after each piece (release)
 // What the receiver claimed it knows itself, so the rest of what is claimed is the helper's, and it
 // is over when `helped` says as much. A claim is taken back only from a dead helper.
+//
+// Where the receiver cannot map the sender's memory, helping is something else: the sender copies
+// what it claims into a stage, slots of some kilobytes that stay in the caches, and the receiver
+// copies it out of there at the same time. See staged.cpp.
 #pragma once
 
+#include <array>
 #include <atomic>
 #include <cstddef>
 #include <cstdint>
@@ -23,6 +28,26 @@
 namespace onecopy::node {
 
 enum class HandoffState : std::uint32_t { free, offered, taken, withdrawn, done };
+
+/// Who pushes through the stage.
+enum class Staging : std::uint32_t {
+    closed,
+    open,     ///< by the receiver: the sender may
+    pushing,  ///< by the sender: it is at it, and claims all the rest
+    needed    ///< by the receiver, which has no other way: the sender must, as soon as it can
+};
+
+inline constexpr std::size_t stage_slots = 8;
+
+/// A block of the job's memory, the receiver's. `full` is stored by the sender when the rest is
+/// written (release), and taken back by the receiver when it is read (release).
+struct StageSlot {
+    static constexpr std::size_t bytes_at_most = std::size_t{32} << 10;
+    std::atomic<std::uint32_t> full;
+    std::uint32_t bytes;
+    std::uint64_t offset;  ///< in the message
+    alignas(64) std::byte data[bytes_at_most];
+};
 
 struct alignas(64) Handoff {
     std::atomic<HandoffState> state;
@@ -33,6 +58,12 @@ struct alignas(64) Handoff {
     std::atomic<std::uint64_t> helped;
     /// Whether the helper could not copy what it had claimed; before `helped` counts it.
     std::atomic<std::uint32_t> spoiled;
+
+    std::atomic<Staging> stage;
+    std::array<std::uint32_t, stage_slots> slots;  ///< blocks; before the stage opens
+    /// What the sender had claimed and leaves to the receiver; before `stage` goes back to open.
+    /// None if both are equal, which only the receiver brings about.
+    std::uint64_t left_from, left_to;
 
     static constexpr std::uint64_t closed = ~std::uint64_t{0} / 2;
 

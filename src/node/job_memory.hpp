@@ -13,6 +13,7 @@
 #include <optional>
 
 #include "node/bell.hpp"
+#include "node/handoff.hpp"
 #include "node/ring.hpp"
 #include "os/fd.hpp"
 #include "os/job_segment.hpp"
@@ -53,7 +54,7 @@ struct alignas(64) RankLine {
     /// The random bytes that the kernel gave its program, and where. getauxval(3), AT_RANDOM.
     std::uint64_t program_address;
     std::array<std::byte, program_bytes> program;
-    std::int32_t arena_fd;      ///< the number in that process; -1: none
+    std::int32_t arena_fd;  ///< the number in that process; -1: none
     std::uint64_t arena_base, arena_bytes;
     std::array<std::uint64_t, 16> cpus;  ///< that it may use, a bit each
     alignas(64) os::Lifeline life;       ///< held by a thread of the rank
@@ -65,8 +66,9 @@ struct alignas(64) RankLine {
     std::atomic<std::uint32_t> waiting;
 };
 
-/// A block: a ring, or a page of hand-offs.
+/// A block: a ring, some hundred hand-offs, or a slot of a stage.
 inline constexpr std::size_t block_bytes = (sizeof(RingMemory) + 4095) / 4096 * 4096;
+static_assert(sizeof(StageSlot) <= block_bytes);
 
 /// When a process was started, in ticks of 10 ms since the machine was; 0: no such process, or no
 /// /proc. Together with its number it names a process for good. Source: proc(5), /proc/PID/stat.

@@ -80,6 +80,8 @@ void Endpoint::write_announcement(Operation& send, std::byte* to) noexcept {
     shared.next.store(Handoff::closed, std::memory_order_relaxed);
     shared.helped.store(0, std::memory_order_relaxed);
     shared.spoiled.store(0, std::memory_order_relaxed);
+    shared.stage.store(Staging::closed, std::memory_order_relaxed);
+    send.staged = send.unreadable = false;
     shared.state.store(HandoffState::offered, std::memory_order_release);
 
     const std::span<const Segment> list = send.memory.list();
@@ -136,7 +138,7 @@ void Endpoint::begin_copy(Operation& receive, Source source, int from, int tag) 
     receive.status.bytes = receive.source.bytes;
     receive.wanted = std::min(receive.bytes, receive.source.bytes);
     receive.moved = receive.claimed = 0;
-    receive.shared = false;
+    receive.shared = receive.staged = false;
     receive.failure.clear();
     receive.progress = Progress::pulling;
     copies_.append(receive);
@@ -151,8 +153,8 @@ void Endpoint::begin_copy(Operation& receive, Source source, int from, int tag) 
     }
     const std::span<const Segment> to = receive.memory.list();
     const std::span<const RemoteSegment> list = receive.source.list();
-    receive.to = plan::Cursor(to.data(), to.size());
-    receive.from = plan::Cursor(list.data(), list.size());
+    receive.to.begin(to);
+    receive.from.begin(list);
 
     const RankLine& own = memory_.line(rank_);
     const std::uint64_t address = reinterpret_cast<std::uintptr_t>(to[0].data());
@@ -167,6 +169,8 @@ void Endpoint::begin_copy(Operation& receive, Source source, int from, int tag) 
         shared.target = address;
         shared.bytes = receive.wanted;
         shared.next.store(0, std::memory_order_seq_cst);
+    } else if (receive.wanted > 0 && receive.source.rank != rank_) {
+        open_stage(receive, shared);
     }
 }
 
@@ -178,8 +182,8 @@ Transfer Endpoint::copy_some(Operation& receive, std::uint64_t most) noexcept {
     constexpr std::size_t most_segments = 64;
     std::array<Segment, most_segments> to;
     std::array<RemoteSegment, most_segments> from;
-    plan::Cursor ahead_to = receive.to;
-    plan::Cursor ahead_from = receive.from;
+    plan::Cursor ahead_to = receive.to.cursor();
+    plan::Cursor ahead_from = receive.from.cursor();
     std::size_t count = 0;
     std::uint64_t bytes = 0;
     for (; count < most_segments && bytes < most; ++count) {
@@ -195,8 +199,8 @@ Transfer Endpoint::copy_some(Operation& receive, std::uint64_t most) noexcept {
     }
     const Transfer moved =
         read(*process, std::span(from.data(), count), std::span(to.data(), count));
-    receive.to.advance(moved.bytes);
-    receive.from.advance(moved.bytes);
+    receive.to.seek(receive.to.at() + moved.bytes);
+    receive.from.seek(receive.from.at() + moved.bytes);
     const Attachment* const arena = peers_.arena(receive.source.rank);
     (arena != nullptr && arena->owns(from[0].address, from[0].bytes) ? tally_.mapped_bytes
                                                                      : tally_.called_bytes) +=
@@ -206,6 +210,7 @@ Transfer Endpoint::copy_some(Operation& receive, std::uint64_t most) noexcept {
 
 /// True if anything was copied or is over.
 bool Endpoint::step(Operation& receive) noexcept {
+    if (receive.staged) return step_staged(receive);
     if (!receive.shared) {
         const std::uint64_t left = receive.wanted - receive.moved;
         if (left > 0) {
@@ -225,10 +230,8 @@ bool Endpoint::step(Operation& receive) noexcept {
     if (at < receive.wanted) {
         const std::uint64_t bytes = std::min(piece, receive.wanted - at);
         receive.claimed += bytes;
-        receive.to = plan::Cursor(receive.memory.list().data(), 1);
-        receive.from = plan::Cursor(receive.source.list().data(), 1);
-        receive.to.advance(at);
-        receive.from.advance(at);
+        receive.to.seek(at);
+        receive.from.seek(at);
         const Transfer moved = copy_some(receive, bytes);
         receive.moved += moved.bytes;
         if (moved.error) {
@@ -257,6 +260,7 @@ bool Endpoint::step(Operation& receive) noexcept {
 void Endpoint::end_copy(Operation& receive, Outcome outcome, std::error_code error) noexcept {
     List<Operation, Working>::remove(receive);
     Handoff& shared = handoff(receive.source.handoff);
+    if (receive.staged) close_stage(shared, outcome);
     shared.error = static_cast<std::int32_t>(outcome);
     shared.state.store(HandoffState::done, std::memory_order_seq_cst);
     memory_.line(receive.source.rank).bell.ring_if_asleep();
@@ -283,6 +287,7 @@ bool Endpoint::look_at_offer(Operation& send) noexcept {
 }
 
 bool Endpoint::help(Operation& send, Handoff& shared) noexcept {
+    if (shared.stage.load(std::memory_order_acquire) != Staging::closed) return push(send, shared);
     if (shared.next.load(std::memory_order_acquire) >= Handoff::closed) return false;
     const int to = send.context->member(send.peer);
     const Attachment* const arena = peers_.arena(to);

@@ -44,6 +44,29 @@ struct Source {
     }
 };
 
+/// A position in a list that goes forward, and starts anew where it must go back.
+template <class S>
+class Place {
+public:
+    void begin(std::span<const S> list) noexcept {
+        list_ = list;
+        cursor_ = plan::Cursor(list.data(), list.size());
+        at_ = 0;
+    }
+    void seek(std::uint64_t at) noexcept {
+        if (at < at_) begin(list_);
+        cursor_.advance(at - at_);
+        at_ = at;
+    }
+    [[nodiscard]] std::uint64_t at() const noexcept { return at_; }
+    [[nodiscard]] plan::Cursor<S> cursor() const noexcept { return cursor_; }
+
+private:
+    std::span<const S> list_;
+    plan::Cursor<S> cursor_;
+    std::uint64_t at_ = 0;
+};
+
 /// Belongs to whoever waits for it; it must not move or go while it is neither idle nor done.
 struct Operation : Hook<Posted>, Hook<Working> {
     Kind kind = Kind::send;
@@ -63,11 +86,19 @@ struct Operation : Hook<Posted>, Hook<Working> {
     Source source;
     std::uint64_t wanted = 0;  ///< as much of the message as there is memory for
     std::uint64_t moved = 0;
-    plan::Cursor<Segment> to;
-    plan::Cursor<RemoteSegment> from;
+    Place<Segment> to;
+    Place<RemoteSegment> from;
     bool shared = false;        ///< the sender may help
     std::uint64_t claimed = 0;  ///< then: by us
     std::error_code failure;    ///< then: why no more is claimed
+
+    // Either side of a message that goes through a stage:
+    bool staged = false;
+    std::uint64_t slots_used = 0;  ///< of this message
+    Place<Segment> staged_at;      ///< where the next one's bytes are, or go
+    std::uint64_t push_end = 0;    ///< the sender: of what it has claimed
+    bool unreadable = false;       ///< the sender: not by us
+    int patience = 0;              ///< the receiver: rounds in which the sender may come
 
     [[nodiscard]] bool done() const noexcept { return progress == Progress::done; }
     void finish(std::error_code error = {}) noexcept {

@@ -4,6 +4,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include <atomic>
 #include <chrono>
 #include <csignal>
 #include <cstdio>
@@ -16,6 +17,7 @@
 #include <vector>
 
 #include "onecopy/communicator.hpp"
+#include "os/mapping.hpp"
 #include "ranks.hpp"
 #include "support/child.hpp"
 #include "support/sanitizers.hpp"
@@ -286,8 +288,9 @@ TEST(Departures, AStoppedRankIsNotDeadAndWhoWaitsForItSleeps) {
 }
 
 /// Traffic of all kinds, until something fails: what.
-std::error_code traffic(Node& node, unsigned seed) {
+std::error_code traffic(Node& node, unsigned seed, std::atomic<int>& begun) {
     Communicator& world = node.world();
+    ++begun;
     std::mt19937 random(seed);
     void* const block = node.arena().allocate(1 << 20);
     const Segment arena(static_cast<std::byte*>(block), 1 << 20);
@@ -333,9 +336,16 @@ TEST(Departures, SurvivorsOfADeathAtAnyMomentOfTrafficLearnOfIt) {
         const int count = 2 + static_cast<int>(random() % 3);
         const int victim = static_cast<int>(random() % static_cast<unsigned>(count));
         const unsigned seed = static_cast<unsigned>(random());
+        const os::Mapping shared(sizeof(std::atomic<int>), PROT_READ | PROT_WRITE,
+                                 MAP_SHARED | MAP_ANONYMOUS);
+        auto& begun = *reinterpret_cast<std::atomic<int>*>(shared.data());
         const auto moment = std::chrono::microseconds(random() % 30'000);
-        Ranks ranks(count, [seed](Node& node) { EXPECT_EQ(traffic(node, seed), Errc::peer_died); });
-        std::this_thread::sleep_for(moment + std::chrono::milliseconds(5));
+        Ranks ranks(count, [seed, &begun](Node& node) {
+            EXPECT_EQ(traffic(node, seed, begun), Errc::peer_died);
+        });
+        // A rank that never joins is its launcher's business.
+        ASSERT_TRUE(comes_true([&] { return begun == count; }));
+        std::this_thread::sleep_for(moment);
         ::kill(ranks.pid(victim), SIGKILL);
         std::vector<int> survivors;
         for (int rank = 0; rank < count; ++rank) {
