@@ -222,6 +222,7 @@ private:
         return *reinterpret_cast<StageSlot*>(memory_.block(shared.slots[number % stage_slots]));
     }
     void withdraw(Operation& send, std::error_code error) noexcept;
+    void remove_offer(Operation& send) noexcept;
 
     JobMemory memory_;
     int rank_;

@@ -8,8 +8,8 @@
 // memory: after it has withdrawn, nobody does and nobody will; if it comes too late, the receiver
 // is at work and says when it is done, or dies.
 //
-// Both may copy. A receiver that wants help stores the place, opens `next`, and then both claim
-// pieces of it:
+// Both may copy. A receiver that wants help stores what the sender must know, then in which way it
+// may help, and then both claim pieces of the message:
 //   next    bytes that are claimed   added to by both; closed (all bits) when nobody may claim
 //   helped  bytes that the sender has copied   added to by the sender after each piece (release)
 // What the receiver claimed it knows itself, so the rest of what is claimed is the helper's, and it
@@ -29,12 +29,14 @@ namespace onecopy::node {
 
 enum class HandoffState : std::uint32_t { free, offered, taken, withdrawn, done };
 
-/// Who pushes through the stage.
-enum class Staging : std::uint32_t {
-    closed,
-    open,     ///< by the receiver: the sender may
-    pushing,  ///< by the sender: it is at it, and claims all the rest
-    needed    ///< by the receiver, which has no other way: the sender must, as soon as it can
+/// How the sender may help. Stored by the receiver when all that belongs to it is written; where it
+/// goes back and forth between open and pushing, by the sender.
+enum class Help : std::uint32_t {
+    none,
+    copying,  ///< straight into the receiver's memory at `target`
+    staging,  ///< through the stage
+    pushing,  ///< that it is at: it claims all the rest
+    needed    ///< through the stage, and nobody else can: as soon as it can
 };
 
 inline constexpr std::size_t stage_slots = 8;
@@ -52,16 +54,16 @@ struct StageSlot {
 struct alignas(64) Handoff {
     std::atomic<HandoffState> state;
     std::int32_t error;    ///< what stopped the receiver, of Outcome; before `done`
-    std::uint64_t target;  ///< where the bytes go, in the receiver's process; before `next` opens
+    std::uint64_t target;  ///< where the bytes go, in the receiver's process
     std::uint64_t bytes;   ///< how many
     std::atomic<std::uint64_t> next;
     std::atomic<std::uint64_t> helped;
     /// Whether the helper could not copy what it had claimed; before `helped` counts it.
     std::atomic<std::uint32_t> spoiled;
 
-    std::atomic<Staging> stage;
-    std::array<std::uint32_t, stage_slots> slots;  ///< blocks; before the stage opens
-    /// What the sender had claimed and leaves to the receiver; before `stage` goes back to open.
+    std::atomic<Help> help;
+    std::array<std::uint32_t, stage_slots> slots;  ///< of the stage: blocks
+    /// What the sender had claimed and leaves to the receiver; before `help` goes back to staging.
     /// None if both are equal, which only the receiver brings about.
     std::uint64_t left_from, left_to;
 

@@ -80,7 +80,7 @@ void Endpoint::write_announcement(Operation& send, std::byte* to) noexcept {
     shared.next.store(Handoff::closed, std::memory_order_relaxed);
     shared.helped.store(0, std::memory_order_relaxed);
     shared.spoiled.store(0, std::memory_order_relaxed);
-    shared.stage.store(Staging::closed, std::memory_order_relaxed);
+    shared.help.store(Help::none, std::memory_order_relaxed);
     send.staged = send.unreadable = false;
     shared.state.store(HandoffState::offered, std::memory_order_release);
 
@@ -158,18 +158,17 @@ void Endpoint::begin_copy(Operation& receive, Source source, int from, int tag) 
 
     const RankLine& own = memory_.line(rank_);
     const std::uint64_t address = reinterpret_cast<std::uintptr_t>(to[0].data());
-    const Attachment* const arena =
-        receive.wanted >= shared_from_bytes && receive.source.rank != rank_
-            ? peers_.arena(receive.source.rank)
-            : nullptr;
-    receive.shared = arena != nullptr && to.size() == 1 && list.size() == 1 &&
-                     arena->owns(list[0].address, receive.wanted) &&
+    if (receive.wanted == 0 || receive.source.rank == rank_) return;
+    const Attachment* const arena = peers_.arena(receive.source.rank);
+    receive.shared = arena != nullptr && receive.wanted >= shared_from_bytes && to.size() == 1 &&
+                     list.size() == 1 && arena->owns(list[0].address, receive.wanted) &&
                      address - own.arena_base < own.arena_bytes;
     if (receive.shared) {
         shared.target = address;
         shared.bytes = receive.wanted;
-        shared.next.store(0, std::memory_order_seq_cst);
-    } else if (receive.wanted > 0 && receive.source.rank != rank_) {
+        shared.next.store(0, std::memory_order_relaxed);
+        shared.help.store(Help::copying, std::memory_order_release);
+    } else if (arena == nullptr || !arena->owns(list[0].address, list[0].bytes)) {
         open_stage(receive, shared);
     }
 }
@@ -279,7 +278,7 @@ bool Endpoint::look_at_offer(Operation& send) noexcept {
     const HandoffState state = shared.state.load(std::memory_order_acquire);
     if (state == HandoffState::taken) return help(send, shared);
     if (state != HandoffState::done) return false;
-    List<Operation, Working>::remove(send);
+    remove_offer(send);
     shared.state.store(HandoffState::free, std::memory_order_relaxed);
     free_handoffs_.push_back(send.handoff);  // there was room for all of its block
     send.finish(error_of(static_cast<Outcome>(shared.error)));
@@ -287,8 +286,9 @@ bool Endpoint::look_at_offer(Operation& send) noexcept {
 }
 
 bool Endpoint::help(Operation& send, Handoff& shared) noexcept {
-    if (shared.stage.load(std::memory_order_acquire) != Staging::closed) return push(send, shared);
-    if (shared.next.load(std::memory_order_acquire) >= Handoff::closed) return false;
+    const Help way = shared.help.load(std::memory_order_acquire);
+    if (way == Help::none) return false;
+    if (way != Help::copying) return push(send, shared);
     const int to = send.context->member(send.peer);
     const Attachment* const arena = peers_.arena(to);
     if (arena == nullptr || !arena->owns(shared.target, shared.bytes)) return false;
@@ -320,8 +320,13 @@ void Endpoint::withdraw(Operation& send, std::error_code error) noexcept {
         return;
     }
     // The line stays as it is: the announcement may still be read, and must find it so.
-    List<Operation, Working>::remove(send);
+    remove_offer(send);
     send.finish(error);
+}
+
+void Endpoint::remove_offer(Operation& send) noexcept {
+    List<Operation, Working>::remove(send);
+    std::erase(pushes_, &send);
 }
 
 }  // namespace onecopy::node

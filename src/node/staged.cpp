@@ -85,7 +85,7 @@ void Endpoint::open_stage(Operation& receive, Handoff& shared) noexcept {
     receive.slots_used = 0;
     receive.staged_at.begin(receive.memory.list());
     receive.patience = rounds_for_the_sender;
-    shared.stage.store(by_calls ? Staging::open : Staging::needed, std::memory_order_seq_cst);
+    shared.help.store(by_calls ? Help::staging : Help::needed, std::memory_order_seq_cst);
     if (!by_calls) memory_.line(receive.source.rank).bell.ring_if_asleep();
 }
 
@@ -115,10 +115,10 @@ bool Endpoint::drain(Operation& receive, Handoff& shared) noexcept {
 bool Endpoint::step_staged(Operation& receive) noexcept {
     Handoff& shared = handoff(receive.source.handoff);
     bool any = drain(receive, shared);
-    const Staging stage = shared.stage.load(std::memory_order_acquire);
+    const Help way = shared.help.load(std::memory_order_acquire);
     if (any) {
         memory_.line(receive.source.rank).bell.ring_if_asleep();
-    } else if (stage == Staging::open) {
+    } else if (way == Help::staging) {
         const RankLine& sender = memory_.line(receive.source.rank);
         if (receive.patience > 0 && sender.waiting.load(std::memory_order_relaxed) != 0) {
             --receive.patience;
@@ -149,7 +149,7 @@ bool Endpoint::step_staged(Operation& receive) noexcept {
         end_copy(receive, Outcome::all_right, {});
         return true;
     }
-    if (stage == Staging::needed && !any && shared.spoiled.load(std::memory_order_acquire) != 0) {
+    if (way == Help::needed && !any && shared.spoiled.load(std::memory_order_acquire) != 0) {
         end_copy(receive, Outcome::failed, std::make_error_code(std::errc::bad_address));
         return true;
     }
@@ -170,8 +170,8 @@ void Endpoint::refuse_to_push(Operation& send, Handoff& shared) noexcept {
 
 bool Endpoint::push(Operation& send, Handoff& shared) noexcept {
     if (send.unreadable) return false;
-    Staging stage = shared.stage.load(std::memory_order_acquire);
-    if (stage == Staging::open) {
+    Help way = shared.help.load(std::memory_order_acquire);
+    if (way == Help::staging) {
         // Not from a call that only looks: it would be gone before the first slot is empty again.
         if (waiting_ == 0 || shared.left_from < shared.left_to) return false;
         try {
@@ -179,7 +179,7 @@ bool Endpoint::push(Operation& send, Handoff& shared) noexcept {
         } catch (const std::bad_alloc&) {
             return false;
         }
-        shared.stage.store(Staging::pushing, std::memory_order_seq_cst);
+        shared.help.store(Help::pushing, std::memory_order_seq_cst);
     }
     if (!send.staged) {
         send.staged = true;
@@ -226,7 +226,7 @@ void Endpoint::stop_pushing() noexcept {
         shared.left_from = send->staged_at.at();
         shared.left_to = std::max(send->push_end, send->staged_at.at());
         send->push_end = send->staged_at.at();
-        shared.stage.store(Staging::open, std::memory_order_seq_cst);
+        shared.help.store(Help::staging, std::memory_order_seq_cst);
         memory_.line(send->context->member(send->peer)).bell.ring_if_asleep();
     }
     pushes_.clear();

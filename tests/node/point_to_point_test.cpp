@@ -85,6 +85,30 @@ TEST(PointToPoint, MessagesOfAllSizesArriveFromEveryKindOfMemoryInEveryKind) {
     });
 }
 
+TEST(PointToPoint, OneWayAfterTheOtherNothingIsWrittenWhereAnEarlierMessageWent) {
+    EXPECT_RANKS(2, [](Node& node) {
+        Communicator& world = node.world();
+        constexpr std::size_t bytes = 700'000;
+        const Memory arena(node, bytes, true), ordinary(node, bytes, false);
+        for (std::size_t round = 0; round < 300; ++round) {
+            // The sender's way decides; the receiver's other block must stay as it is.
+            const Memory& from = round % 3 == 0 ? arena : ordinary;
+            const Memory& to = round % 2 == 0 ? arena : ordinary;
+            const Memory& other = round % 2 == 0 ? ordinary : arena;
+            const std::size_t count = round % 5 == 0 ? bytes : 50'000 + 1000 * round;
+            if (world.rank() == 0) {
+                fill(from.all(), round);
+                world.send(from.all().first(count), 1, 0);
+            } else {
+                fill(other.all(), round + 1000);
+                world.recv(to.all(), 0, 0);
+                EXPECT_TRUE(has_pattern(to.all().first(count), round)) << round;
+                EXPECT_TRUE(has_pattern(other.all(), round + 1000)) << round;
+            }
+        }
+    });
+}
+
 TEST(PointToPoint, MessagesThatCameBeforeTheirReceiveWait) {
     EXPECT_RANKS(2, [](Node& node) {
         Communicator& world = node.world();
