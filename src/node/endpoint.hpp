@@ -26,6 +26,7 @@
 #include "node/watch.hpp"
 #include "onecopy/arena.hpp"
 #include "onecopy/error.hpp"
+#include "os/fence.hpp"
 
 namespace onecopy::node {
 
@@ -161,7 +162,7 @@ private:
         give_back_lines();
         bell.asleep.fetch_add(1, std::memory_order_seq_cst);
         const std::uint32_t rings = bell.rings.load(std::memory_order_seq_cst);
-        std::atomic_thread_fence(std::memory_order_seq_cst);  // see bell.hpp
+        os::full_fence();  // see bell.hpp
         if (!progress() && !ready()) {
             ++tally_.sleeps;
             lock.unlock();

@@ -1,4 +1,4 @@
-// Ordering plain loads before an atomic one.
+// Ordering what a thread reads and writes by more than one word.
 #pragma once
 
 #include <atomic>
@@ -12,6 +12,15 @@ inline void read_fence() noexcept {
     asm volatile("" ::: "memory");
 #else
     std::atomic_thread_fence(std::memory_order_acquire);
+#endif
+}
+
+/// What this thread has written is seen before it reads what comes after this (seq_cst).
+inline void full_fence() noexcept {
+#if defined(__SANITIZE_THREAD__)
+    asm volatile("lock; addl $0, (%%rsp)" ::: "memory", "cc");
+#else
+    std::atomic_thread_fence(std::memory_order_seq_cst);
 #endif
 }
 

@@ -25,7 +25,9 @@ static_assert(std::atomic<std::uint32_t>::is_always_lock_free &&
 /// from another process. Source: futex(2).
 inline void futex_wait(const std::atomic<std::uint32_t>& word, std::uint32_t seen,
                        std::chrono::nanoseconds timeout) noexcept {
-    const timespec limit{timeout.count() / 1'000'000'000, timeout.count() % 1'000'000'000};
+    timespec limit{};
+    limit.tv_sec = static_cast<decltype(limit.tv_sec)>(timeout.count() / 1'000'000'000);
+    limit.tv_nsec = static_cast<decltype(limit.tv_nsec)>(timeout.count() % 1'000'000'000);
     ::syscall(SYS_futex, &word, FUTEX_WAIT, seen, &limit, nullptr, 0);
 }
 
