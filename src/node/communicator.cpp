@@ -82,6 +82,11 @@ int Communicator::rank() const noexcept { return context_->rank(); }
 int Communicator::size() const noexcept { return context_->size(); }
 
 void Communicator::send(ConstSegment bytes, int to, int tag, std::error_code& error) noexcept {
+    {
+        Endpoint::Lock lock(*endpoint_);
+        error.clear();
+        if (endpoint_->send_at_once(*context_, to, tag, bytes)) return;
+    }
     error = run(*endpoint_, Kind::send, *context_, Pieces(bytes), to, tag).error;
 }
 void Communicator::send(std::span<const ConstSegment> pieces, int to, int tag,

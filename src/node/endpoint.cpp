@@ -2,6 +2,7 @@
 
 #include <sched.h>
 #include <sys/auxv.h>
+#include <sys/random.h>
 #include <unistd.h>
 
 #include <algorithm>
@@ -15,6 +16,16 @@ namespace {
 
 /// Taken from one ring before the next one's turn.
 constexpr int messages_at_a_time = 16;
+
+/// Any number, but not the same in another ring or run.
+std::uint64_t draw_key() noexcept {
+    std::uint64_t key = 0;
+    if (::getrandom(&key, sizeof key, GRND_NONBLOCK) != sizeof key) {
+        const auto now = std::chrono::steady_clock::now().time_since_epoch().count();
+        key = static_cast<std::uint64_t>(now) * 0x9e37'79b9'7f4a'7c15;
+    }
+    return key;
+}
 
 std::error_code no_memory() noexcept { return std::make_error_code(std::errc::not_enough_memory); }
 
@@ -112,6 +123,34 @@ void Endpoint::start_send(Operation& send) noexcept {
     }
 }
 
+bool Endpoint::send_at_once(const Context& context, int peer, int tag,
+                            ConstSegment bytes) noexcept {
+    if (bytes.size() > eager_bytes || context.broken || !context.has(peer) || tag < 0) return false;
+    const int to = context.member(peer);
+    Outgoing& out = outgoing_[static_cast<std::size_t>(to)];
+    if (!out.ring || !out.queue.empty() || stages_[static_cast<std::size_t>(to)] != Stage::here) {
+        return false;
+    }
+    std::byte* const place = out.ring->reserve(bytes.size());
+    if (place == nullptr) return false;
+    if (!bytes.empty()) std::memcpy(place, bytes.data(), bytes.size());
+    announce(*out.ring, to, context, tag, Meaning::eager, bytes.size());
+    ++tally_.eager_messages;
+    return true;
+}
+
+void Endpoint::announce(RingWriter& ring, int to, const Context& context, int tag, Meaning meaning,
+                        std::size_t bytes) noexcept {
+    Envelope envelope;
+    envelope.bytes = static_cast<std::uint32_t>(bytes);
+    envelope.kind = static_cast<std::uint16_t>(meaning);
+    envelope.context = context.number();
+    envelope.source = context.rank();
+    envelope.tag = tag;
+    ring.publish(envelope);
+    memory_.line(to).bell.ring_if_asleep();
+}
+
 bool Endpoint::put(Operation& send, RingWriter& ring, int to) noexcept {
     const bool large = send.bytes > eager_bytes;
     const std::size_t bytes =
@@ -127,14 +166,8 @@ bool Endpoint::put(Operation& send, RingWriter& ring, int to) noexcept {
         send.finish();
         ++tally_.eager_messages;
     }
-    Envelope envelope;
-    envelope.bytes = static_cast<std::uint32_t>(bytes);
-    envelope.kind = static_cast<std::uint16_t>(large ? Meaning::announcement : Meaning::eager);
-    envelope.context = send.context->number();
-    envelope.source = send.context->rank();
-    envelope.tag = send.tag;
-    ring.publish(envelope);
-    memory_.line(to).bell.ring_if_asleep();
+    announce(ring, to, *send.context, send.tag, large ? Meaning::announcement : Meaning::eager,
+             bytes);
     return true;
 }
 
@@ -284,6 +317,7 @@ RingWriter* Endpoint::ring_to(int rank) noexcept {
         RingMemory& ring = memory_.ring(*block);
         ring.from = rank_;
         ring.to = rank;
+        ring.key = draw_key();
         RankLine& line = memory_.line(rank);
         std::uint32_t head = line.incoming.load(std::memory_order_relaxed);
         do {

@@ -104,6 +104,10 @@ public:
     /// at once. Throws nothing: what cannot be begun is done, with its error.
     void start(Operation& operation) noexcept;
 
+    /// Sends a message that goes through the ring if nothing is in its way: most do. False if
+    /// anything was unusual; nothing has happened then.
+    bool send_at_once(const Context& context, int peer, int tag, ConstSegment bytes) noexcept;
+
     /// A message in the queue whose receive was not posted; null: none.
     Arrived* find(Context& context, int source, int tag) noexcept;
     /// Why no such message will ever come; empty if one may.
@@ -191,6 +195,8 @@ private:
     void start_send(Operation& send) noexcept;
     void start_receive(Operation& receive) noexcept;
     /// Puts it into the ring, the bytes or their announcement; false: no room.
+    void announce(RingWriter& ring, int to, const Context& context, int tag, Meaning meaning,
+                  std::size_t bytes) noexcept;
     bool put(Operation& send, RingWriter& ring, int to) noexcept;
     void deliver(Operation& receive, int source, int tag,
                  std::span<const std::byte> bytes) noexcept;

@@ -20,17 +20,22 @@ Operation* Matching::take_receive(int source, int tag) noexcept {
         return each;
     };
     Operation* found = nullptr;
-    if (const auto sender = senders_.find(source); sender != senders_.end()) {
-        found = search(sender->second.receives);
-    }
+    if (const Sender* const one = known(source)) found = search(one->receives);
     Operation* const wild = search(from_any_);
     if (found == nullptr || (wild != nullptr && wild->order < found->order)) found = wild;
     if (found != nullptr) Receives::remove(*found);
     return found;
 }
 
+Matching::Sender& Matching::sender(int source) {
+    const auto index = static_cast<std::size_t>(source);
+    if (index >= senders_.size()) senders_.resize(index + 1);
+    if (!senders_[index]) senders_[index] = std::make_unique<Sender>();
+    return *senders_[index];
+}
+
 void Matching::post(Operation& receive) {
-    Receives& list = receive.peer == any_source ? from_any_ : senders_[receive.peer].receives;
+    Receives& list = receive.peer == any_source ? from_any_ : sender(receive.peer).receives;
     receive.order = next_order_++;
     list.append(receive);
 }
@@ -46,16 +51,16 @@ Arrived* Matching::find(int source, int tag) noexcept {
         while (each != nullptr && !fits(*each)) each = messages_.after(*each);
         return each;
     }
-    const auto sender = senders_.find(source);
-    if (sender == senders_.end()) return nullptr;
-    const auto& list = sender->second.messages;
+    const Sender* const one = known(source);
+    if (one == nullptr) return nullptr;
+    const auto& list = one->messages;
     Arrived* each = list.first();
     while (each != nullptr && !fits(*each)) each = list.after(*each);
     return each;
 }
 
 void Matching::keep(std::unique_ptr<Arrived> message) {
-    auto& list = senders_[message->source].messages;
+    auto& list = sender(message->source).messages;
     messages_.append(*message);
     list.append(*message.release());
 }
@@ -68,16 +73,17 @@ std::unique_ptr<Arrived> Matching::take(Arrived& message) noexcept {
 
 Operation* Matching::first_receive() noexcept {
     if (Operation* const wild = from_any_.first()) return wild;
-    for (auto& [rank, sender] : senders_) {
-        if (Operation* const each = sender.receives.first()) return each;
+    for (const std::unique_ptr<Sender>& one : senders_) {
+        Operation* const each = one ? one->receives.first() : nullptr;
+        if (each != nullptr) return each;
     }
     return nullptr;
 }
 
 Operation* Matching::first_receive_from(int source) noexcept {
     if (source == any_source) return from_any_.first();
-    const auto sender = senders_.find(source);
-    return sender != senders_.end() ? sender->second.receives.first() : nullptr;
+    const Sender* const one = known(source);
+    return one != nullptr ? one->receives.first() : nullptr;
 }
 
 }  // namespace onecopy::node

@@ -7,7 +7,6 @@
 #include <cstdint>
 #include <memory>
 #include <span>
-#include <unordered_map>
 #include <vector>
 
 #include "node/list.hpp"
@@ -61,8 +60,14 @@ private:
         List<Arrived, OfSource> messages;
     };
 
-    /// By rank; those that something was ever posted for, or came from.
-    std::unordered_map<int, Sender> senders_;
+    [[nodiscard]] Sender* known(int source) const noexcept {
+        const auto index = static_cast<std::size_t>(source);
+        return index < senders_.size() ? senders_[index].get() : nullptr;
+    }
+    Sender& sender(int source);
+
+    /// By rank; null where nothing was ever posted for it, and nothing came.
+    std::vector<std::unique_ptr<Sender>> senders_;
     Receives from_any_;
     List<Arrived, InOrder> messages_;
     std::uint64_t next_order_ = 0;

@@ -5,14 +5,18 @@
 // core's cache to the other's: the line itself says that it is there (its stamp), so that the
 // receiver looks at nothing else.
 //
-//   stamp   of the next message's first line   0, then the message's number
-//                                               stored by the writer, loaded by the reader
-//   head    lines that may be written anew      stored by the reader, loaded by the writer when
-//                                               what it knows of runs out
+//   stamp   of a message's first line   the message's place in the stream, as a number that is in
+//   no
+//                                       memory before: scrambled by a key that was drawn for this
+//                                       ring. Stored by the writer, loaded by the reader
+//   head    lines that may be written   stored by the reader, loaded by the writer when what it
+//           anew                        knows of runs out
 //
-// (A) publish: the message, and the 0 in the stamp of the line behind it, are written before its
-//     own stamp. So the reader, which goes from stamp to stamp, never takes bytes of an older
-//     message for a stamp: the place where it looks next was cleared before it got there.
+// The lines are used again and again, and nobody clears them, since that would be one more line to
+// fetch for each message. So where the reader looks for a stamp there may be bytes of an older
+// message; that they are the one number it looks for has a probability of 2 to the -64.
+//
+// (A) publish: the message is written before its stamp.
 // (B) reclaim: a message is read before the head that gives its lines back.
 // Acquire and release are enough for these; that the stamp is stored with seq_cst is for going to
 // sleep (bell.hpp). A writer that is killed leaves its stamp unwritten, a reader its head: nothing
@@ -51,13 +55,19 @@ inline constexpr std::size_t ring_lines = 512;
 
 /// Zero at first.
 struct RingMemory {
-    /// Which ranks it leads from and to, written before anybody is told of it.
+    /// Which ranks it leads from and to, and the key, written before anybody is told of it.
     std::int32_t from, to;
+    std::uint64_t key;
     /// The next ring in a list, see RankLine::incoming; a number counted from 1.
     std::uint32_t next;
     alignas(line_bytes) std::atomic<std::uint64_t> head;
     RingLine lines[ring_lines];
 };
+
+/// The stamp of the message that begins `position` lines after the beginning of the stream.
+constexpr std::uint64_t stamp_of(std::uint64_t key, std::uint64_t position) noexcept {
+    return (key ^ position) * 0x9e37'79b9'7f4a'7c15;  // odd, so no two are the same
+}
 
 /// Lines that a message of so many bytes takes.
 constexpr std::size_t lines_for(std::size_t bytes) noexcept {
@@ -75,16 +85,15 @@ inline constexpr std::size_t ring_message_bytes =
 /// The writing end. One thread at a time.
 class RingWriter {
 public:
-    explicit RingWriter(RingMemory& memory) noexcept : memory_(&memory) {}
+    explicit RingWriter(RingMemory& memory) noexcept : memory_(&memory), key_(memory.key) {}
 
     /// Where the bytes of the next message go, at most ring_message_bytes; null if there is no room
     /// now. Nothing is announced before publish().
     std::byte* reserve(std::size_t bytes) noexcept {
         const std::size_t lines = lines_for(bytes);
-        std::size_t at = tail_ % ring_lines;
-        // One more than the message: the line behind it is cleared.
+        const std::size_t at = tail_ % ring_lines;
         const std::size_t rest = at + lines > ring_lines ? ring_lines - at : 0;
-        if (!has_room(rest + lines + 1)) return nullptr;
+        if (!has_room(rest + lines)) return nullptr;
         if (rest > 0) {
             Envelope filler;
             filler.filler = 1;
@@ -108,13 +117,13 @@ private:
     }
     void put(const Envelope& envelope, std::size_t lines) noexcept {
         RingLine& line = memory_->lines[tail_ % ring_lines];
-        memory_->lines[(tail_ + lines) % ring_lines].stamp.store(0, std::memory_order_relaxed);
         line.envelope = envelope;
-        line.stamp.store(tail_ + 1, std::memory_order_seq_cst);  // (A)
+        line.stamp.store(stamp_of(key_, tail_), std::memory_order_seq_cst);  // (A)
         tail_ += lines;
     }
 
     RingMemory* memory_;
+    std::uint64_t key_;
     std::uint64_t tail_ = 0;
     std::uint64_t head_seen_ = 0;
 };
@@ -122,7 +131,7 @@ private:
 /// The reading end. One thread at a time.
 class RingReader {
 public:
-    explicit RingReader(RingMemory& memory) noexcept : memory_(&memory) {}
+    explicit RingReader(RingMemory& memory) noexcept : memory_(&memory), key_(memory.key) {}
 
     /// The next message, which stays where it is until pop(); null if there is none.
     struct Message {
@@ -134,7 +143,7 @@ public:
         for (;;) {
             RingLine& line = memory_->lines[position_ % ring_lines];
             // (A); seq_cst where the reader is about to sleep, see bell.hpp.
-            if (line.stamp.load(std::memory_order_acquire) != position_ + 1) return {};
+            if (line.stamp.load(std::memory_order_acquire) != stamp_of(key_, position_)) return {};
             if (line.envelope.filler == 0) {
                 return {&line.envelope, {RingWriter::bytes_of(line), line.envelope.bytes}};
             }
@@ -162,6 +171,7 @@ public:
 
 private:
     RingMemory* memory_;
+    std::uint64_t key_;
     std::uint64_t position_ = 0;
     std::uint64_t given_back_ = 0;
 };
