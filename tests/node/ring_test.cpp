@@ -21,7 +21,9 @@ public:
     ZeroedRing()
         : memory_(
               static_cast<RingMemory*>(::mmap(nullptr, sizeof(RingMemory), PROT_READ | PROT_WRITE,
-                                              MAP_PRIVATE | MAP_ANONYMOUS, -1, 0))) {}
+                                              MAP_PRIVATE | MAP_ANONYMOUS, -1, 0))) {
+        memory_->key = key;
+    }
     ~ZeroedRing() { ::munmap(memory_, sizeof(RingMemory)); }
     ZeroedRing(const ZeroedRing&) = delete;
     ZeroedRing& operator=(const ZeroedRing&) = delete;
