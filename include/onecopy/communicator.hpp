@@ -150,6 +150,13 @@ public:
     /// empty one for who gave a negative color. All ranks call it. Source: MPI 4.0, section 6.4.2.
     Communicator split(int color, int key = 0);
 
+    /// After a death: a communicator of those who live, in their old order. All who live call it,
+    /// and it returns when they have; who dies meanwhile is left out, or has died in the new one:
+    /// then that is shrunk. What was sent in the old one and not received is lost. (The same
+    /// agreement as MPIX_Comm_shrink of MPI's fault tolerance proposal, ULFM.) Throws
+    /// std::system_error: ENOMEM.
+    Communicator shrink();
+
     /// Elements of any type that is a row of bytes: arrays, vectors, spans.
     template <detail::Elements R>
     void send(const R& elements, int to, int tag = 0) {

@@ -24,7 +24,7 @@ std::uint64_t draw_key() noexcept {
         const auto now = std::chrono::steady_clock::now().time_since_epoch().count();
         key = static_cast<std::uint64_t>(now) * 0x9e37'79b9'7f4a'7c15;
     }
-    return key;
+    return key | std::uint64_t{1} << 63;  // so that no stamp is 0, as lines are at first
 }
 
 std::error_code no_memory() noexcept { return std::make_error_code(std::errc::not_enough_memory); }

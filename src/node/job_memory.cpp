@@ -20,6 +20,9 @@ constexpr std::uint64_t version = 1;
 constexpr std::uint64_t magic =
     0x6a6f'6279'7063'6e6f ^ version << 8 ^ sizeof(void*) ^ std::uint64_t{sizeof(RankLine)} << 16;
 
+/// Communicators that can lose a member and be shrunk: address space, in pages nobody touches.
+constexpr std::uint32_t records = sizeof(void*) == 8 ? 1 << 20 : 1 << 12;
+
 [[noreturn]] void fail(int error, const char* what) {
     throw std::system_error(error, std::system_category(), what);
 }
@@ -62,12 +65,15 @@ JobMemory JobMemory::create(int ranks) {
     if (ranks < 1 || ranks > max_ranks) fail(EINVAL, "onecopy: a job of that many ranks");
     JobMemory memory;
     const std::uint32_t blocks = blocks_for(ranks);
-    memory.segment_ = os::JobSegment::create(blocks_offset(ranks) + blocks * block_bytes);
-    memory.blocks_ = memory.segment_.bytes().data() + blocks_offset(ranks);
+    memory.segment_ =
+        os::JobSegment::create(blocks_offset(ranks) + std::size_t{blocks} * block_bytes +
+                               std::size_t{records} * sizeof(ShrinkRecord));
     JobHead& head = memory.head();
+    head.records = records;
     head.magic = magic;
     head.ranks = static_cast<std::uint32_t>(ranks);
     head.blocks = blocks;
+    memory.find_parts();
     head.taken_contexts.store(1, std::memory_order_relaxed);
     for (int rank = 0; rank < ranks; ++rank) {
         if (!os::Lifeline::make_at(&memory.line(rank).life))
@@ -82,11 +88,18 @@ JobMemory JobMemory::adopt(os::Fd fd) {
     const JobHead& head = memory.head();
     const auto ranks = static_cast<int>(head.ranks);
     if (head.magic != magic || ranks < 1 || ranks > max_ranks ||
-        memory.segment_.bytes().size() < blocks_offset(ranks) + head.blocks * block_bytes) {
+        memory.segment_.bytes().size() < blocks_offset(ranks) +
+                                             std::size_t{head.blocks} * block_bytes +
+                                             std::size_t{head.records} * sizeof(ShrinkRecord)) {
         fail(EINVAL, "onecopy: join a job: its memory is another version's or width's");
     }
-    memory.blocks_ = memory.segment_.bytes().data() + blocks_offset(ranks);
+    memory.find_parts();
     return memory;
+}
+
+void JobMemory::find_parts() noexcept {
+    blocks_ = segment_.bytes().data() + blocks_offset(ranks());
+    records_ = blocks_ + std::size_t{head().blocks} * block_bytes;
 }
 
 std::optional<std::uint32_t> JobMemory::take_block() const noexcept {

@@ -34,7 +34,8 @@ enum class Stage : std::uint32_t {
 struct JobHead {
     std::uint64_t magic;
     std::uint32_t ranks;
-    std::uint32_t blocks;  ///< there are so many
+    std::uint32_t blocks;   ///< there are so many
+    std::uint32_t records;  ///< for so many communicators
     /// Ranks that have left or died, each counted once. Waiters watch it: whatever waits for one of
     /// them waits in vain. Added to by who finds out, after its stage was stored.
     alignas(64) std::atomic<std::uint32_t> departures;
@@ -70,6 +71,15 @@ struct alignas(64) RankLine {
 inline constexpr std::size_t block_bytes = (sizeof(RingMemory) + 4095) / 4096 * 4096;
 static_assert(sizeof(StageSlot) <= block_bytes);
 
+/// What the survivors of a communicator agree on after a death: see shrink.cpp. Of the context of
+/// that number; zero at first.
+struct alignas(64) ShrinkRecord {
+    /// The block that holds the agreement, counted from 1; whoever stores it first decides.
+    std::atomic<std::uint32_t> decided;
+    /// By rank in the communicator, a bit each: who has come. Each sets its own (release).
+    std::array<std::atomic<std::uint32_t>, max_ranks / 32> arrived;
+};
+
 /// When a process was started, in ticks of 10 ms since the machine was; 0: no such process, or no
 /// /proc. Together with its number it names a process for good. Source: proc(5), /proc/PID/stat.
 std::uint64_t start_ticks_of(int pid) noexcept;
@@ -98,6 +108,11 @@ public:
     [[nodiscard]] std::byte* block(std::uint32_t number) const noexcept {
         return blocks_ + std::size_t{number} * block_bytes;
     }
+    /// Of the communicator with that number; null if there are none for so many.
+    [[nodiscard]] ShrinkRecord* shrink_record(std::uint32_t number) const noexcept {
+        if (number >= head().records) return nullptr;
+        return reinterpret_cast<ShrinkRecord*>(records_) + number;
+    }
     [[nodiscard]] RingMemory& ring(std::uint32_t number) const noexcept {
         return *reinterpret_cast<RingMemory*>(block(number));
     }
@@ -110,7 +125,10 @@ private:
     static std::size_t blocks_offset(int ranks) noexcept;
 
     os::JobSegment segment_;
+    void find_parts() noexcept;
+
     std::byte* blocks_ = nullptr;
+    std::byte* records_ = nullptr;
 };
 
 }  // namespace onecopy::node

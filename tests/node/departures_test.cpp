@@ -149,6 +149,59 @@ TEST(Departures, ACommunicatorWithoutTheDeadGoesOn) {
     EXPECT_TRUE(ranks.wait().all_right({0, 1}));
 }
 
+TEST(Departures, TheSurvivorsShrinkAndGoOn) {
+    Ranks ranks(5, [](Node& node) {
+        Communicator all = node.world().dup();
+        std::error_code error;
+        for (int victim : {0, 2}) {  // the first of all, then one among four: rank 3 of the world
+            if (all.rank() == victim) die();
+            while (!error) all.barrier(error);
+            EXPECT_EQ(error, Errc::peer_died);
+            error.clear();
+            Communicator rest = all.shrink();
+            EXPECT_EQ(rest.size(), all.size() - 1);
+            EXPECT_EQ(rest.rank(), all.rank() - (all.rank() > victim ? 1 : 0));
+            rest.barrier();
+            int from = -1;
+            const int own = node.rank();
+            rest.sendrecv(std::as_bytes(std::span(&own, 1)), (rest.rank() + 1) % rest.size(), 0,
+                          std::as_writable_bytes(std::span(&from, 1)),
+                          (rest.rank() + rest.size() - 1) % rest.size(), 0);
+            EXPECT_NE(from, own);
+            all = std::move(rest);
+        }
+    });
+    EXPECT_TRUE(ranks.wait().all_right({1, 2, 4}));
+}
+
+TEST(Departures, DeathsWhileTheSurvivorsAgreeLeaveOneCommunicatorOfTheLast) {
+    std::mt19937 random(17);
+    for (int round = 0; round < 20; ++round) {
+        const unsigned seed = static_cast<unsigned>(random());
+        Ranks ranks(6, [seed](Node& node) {
+            Communicator all = node.world().dup();
+            std::mt19937 own(seed + static_cast<unsigned>(node.rank()));
+            const bool dies = node.rank() < 3;
+            std::thread killer;
+            if (dies) {
+                killer = std::thread([moment = own() % 3000] {
+                    ::usleep(static_cast<useconds_t>(moment));
+                    die();
+                });
+            }
+            // Until the three that live are alone.
+            while (all.size() > 3 || dies) {
+                std::error_code error;
+                while (!error) all.barrier(error);
+                all = all.shrink();
+            }
+            for (int i = 0; i < 10; ++i) all.barrier();
+            EXPECT_EQ(all.rank(), node.rank() - 3);
+        });
+        ASSERT_TRUE(ranks.wait().all_right({3, 4, 5})) << round;
+    }
+}
+
 TEST(Departures, ARankThatBecomesAnotherProgramHasEnded) {
     Ranks ranks(2, [](Node& node) {
         Communicator& world = node.world();
