@@ -15,6 +15,7 @@
 #include <type_traits>
 
 #include "onecopy/error.hpp"
+#include "onecopy/message_view.hpp"
 #include "onecopy/request.hpp"
 #include "onecopy/status.hpp"
 #include "onecopy/transfer.hpp"
@@ -139,6 +140,10 @@ public:
     /// The same, and it is taken out of the queue.
     Message mprobe(int from = any_source, int tag = any_tag);
     std::optional<Message> improbe(int from = any_source, int tag = any_tag);
+
+    /// Receives a message without memory for it: see MessageView. The sender sends it as any other;
+    /// the same block may be sent to several.
+    MessageView recv_view(int from = any_source, int tag = any_tag);
 
     /// Returns when all ranks have called it.
     void barrier();

@@ -25,6 +25,7 @@
 #include "node/ring.hpp"
 #include "node/watch.hpp"
 #include "onecopy/arena.hpp"
+#include "onecopy/attachment.hpp"
 #include "onecopy/error.hpp"
 #include "os/fence.hpp"
 
@@ -115,6 +116,11 @@ public:
                                            int tag) const noexcept;
     /// Receives one that was found and taken from the queue.
     void receive(Operation& operation, std::unique_ptr<Arrived> message) noexcept;
+
+    /// Keeps a large message where its sender has it, as whole bytes that can be read here; an
+    /// empty view if that cannot be: it is to be received then. For each: let_go().
+    View hold(const Arrived& message) noexcept;
+    void let_go(const Source& source) noexcept;
 
     /// Takes back a receive that has no message yet; false if it has.
     bool cancel(Operation& receive) noexcept;
@@ -213,6 +219,7 @@ private:
     void begin_copy(Operation& receive, Source source, int from, int tag) noexcept;
     bool step(Operation& receive) noexcept;
     Transfer copy_some(Operation& receive, std::uint64_t most) noexcept;
+    void answer(const Source& source, Outcome outcome) noexcept;
     void end_copy(Operation& receive, Outcome outcome, std::error_code error) noexcept;
     bool look_at_offer(Operation& send) noexcept;
     bool help(Operation& send, Handoff& shared) noexcept;

@@ -258,18 +258,42 @@ bool Endpoint::step(Operation& receive) noexcept {
 
 void Endpoint::end_copy(Operation& receive, Outcome outcome, std::error_code error) noexcept {
     List<Operation, Working>::remove(receive);
-    Handoff& shared = handoff(receive.source.handoff);
-    if (receive.staged) close_stage(shared, outcome);
-    shared.error = static_cast<std::int32_t>(outcome);
-    shared.state.store(HandoffState::done, std::memory_order_seq_cst);
-    memory_.line(receive.source.rank).bell.ring_if_asleep();
-    ++tally_.large_messages;
+    if (receive.staged) close_stage(handoff(receive.source.handoff), outcome);
+    answer(receive.source, outcome);
     if (error == std::errc::no_such_process) {
         watch_.look_at(receive.source.rank);
         error = Errc::peer_died;
     }
     if (!error && receive.source.bytes > receive.bytes) error = Errc::truncated;
     receive.finish(error);
+}
+
+View Endpoint::hold(const Arrived& message) noexcept {
+    const Source& source = message.at;
+    if (!message.large || source.list().size() != 1 || source.rank == rank_) return {};
+    const Attachment* const arena = peers_.arena(source.rank);
+    if (arena == nullptr || !arena->owns(source.one.address, source.bytes)) return {};
+    std::error_code error;
+    View view = arena->reach(source.one.address, source.bytes, error);
+    if (view.bytes().size() != source.bytes) return {};
+    HandoffState offered = HandoffState::offered;
+    if (!handoff(source.handoff)
+             .state.compare_exchange_strong(offered, HandoffState::taken,
+                                            std::memory_order_acq_rel)) {
+        return {};
+    }
+    tally_.mapped_bytes += source.bytes;
+    return view;
+}
+
+void Endpoint::let_go(const Source& source) noexcept { answer(source, Outcome::all_right); }
+
+void Endpoint::answer(const Source& source, Outcome outcome) noexcept {
+    Handoff& shared = handoff(source.handoff);
+    shared.error = static_cast<std::int32_t>(outcome);
+    shared.state.store(HandoffState::done, std::memory_order_seq_cst);
+    memory_.line(source.rank).bell.ring_if_asleep();
+    ++tally_.large_messages;
 }
 
 /// True if it is done, or something was copied.
