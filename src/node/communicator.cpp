@@ -208,7 +208,12 @@ std::optional<Status> Communicator::iprobe(int from, int tag, std::error_code& e
     const node::Arrived* const message = endpoint_->find(*context_, from, tag);
     if (message != nullptr) return status_of(*message);
     error = endpoint_->hopeless(*context_, from, tag);
+    if (!error) endpoint_->rest();
     return {};
+}
+int Communicator::native_handle() {
+    Endpoint::Lock lock(*endpoint_);
+    return endpoint_->native_handle();
 }
 std::optional<Status> Communicator::iprobe(int from, int tag) {
     std::error_code error;
@@ -242,6 +247,7 @@ std::optional<Message> Communicator::improbe(int from, int tag) {
     node::Arrived* const found = endpoint_->find(*context_, from, tag);
     if (found == nullptr) {
         check(endpoint_->hopeless(*context_, from, tag), "onecopy: improbe");
+        endpoint_->rest();
         return {};
     }
     Message message;

@@ -62,6 +62,7 @@ Endpoint::Endpoint(JobMemory memory, int rank, const Arena* arena, bool threads)
 }
 
 Endpoint::~Endpoint() {
+    notifier_.reset();
     watch_.leave();
     memory_.line(rank_).life.let_go();
 }
@@ -348,6 +349,17 @@ void Endpoint::hold_lifeline() noexcept {
     // The thread that held it may have ended.
     os::Lifeline& life = memory_.line(rank_).life;
     if (!life.held()) life.hold();
+}
+
+int Endpoint::native_handle() {
+    if (!notifier_) notifier_.emplace(memory_.line(rank_).bell, watch_);
+    return notifier_->fd();
+}
+
+bool Endpoint::look_again() noexcept {
+    give_back_lines();
+    watch_.look_at_all();
+    return progress();
 }
 
 void Endpoint::look_for_the_dead(int rank) noexcept {

@@ -19,6 +19,7 @@
 
 #include "node/context.hpp"
 #include "node/job_memory.hpp"
+#include "node/notifier.hpp"
 #include "node/operation.hpp"
 #include "node/patience.hpp"
 #include "node/peers.hpp"
@@ -122,6 +123,13 @@ public:
     View hold(const Arrived& message) noexcept;
     void let_go(const Source& source) noexcept;
 
+    /// See Communicator::native_handle(). Throws as Notifier.
+    int native_handle();
+    /// After a look that found nothing.
+    void rest() noexcept {
+        if (notifier_) notifier_->arm([this] { return look_again(); });
+    }
+
     /// Takes back a receive that has no message yet; false if it has.
     bool cancel(Operation& receive) noexcept;
 
@@ -183,6 +191,7 @@ private:
         bell.asleep.fetch_sub(1, std::memory_order_seq_cst);
     }
 
+    bool look_again() noexcept;
     void hold_lifeline() noexcept;
     void look_for_the_dead(int rank) noexcept;
     /// After departures: ends what waits for those who are gone.
@@ -260,6 +269,7 @@ private:
     std::vector<Operation*> pushes_;  // begun and not given back
     unsigned waiting_ = 0;            // calls that wait, one for each thread
     Tally tally_;
+    std::optional<Notifier> notifier_;  // the last: it looks at the others until it ends
 };
 
 }  // namespace onecopy::node

@@ -87,7 +87,10 @@ std::optional<Status> Request::test(std::error_code& error) noexcept {
     {
         Endpoint::Lock lock(*endpoint_);
         endpoint_->progress();
-        if (!endpoint_->is_done(*operation_)) return {};
+        if (!endpoint_->is_done(*operation_)) {
+            endpoint_->rest();
+            return {};
+        }
     }
     return take(error);
 }
@@ -149,7 +152,7 @@ void Requests::progress(std::span<Request> requests) noexcept {
     const auto first = first_active(requests);
     if (first == requests.end()) return;
     Endpoint::Lock lock(*first->endpoint_);
-    first->endpoint_->progress();
+    if (!first->endpoint_->progress() && !any_done(requests)) first->endpoint_->rest();
 }
 
 std::vector<Status> wait_all(std::span<Request> requests) {

@@ -28,6 +28,15 @@ void Watch::look_at_all() noexcept {
     for (int rank = 0; rank < memory_.ranks(); ++rank) look_at(rank);
 }
 
+bool Watch::somebody_may_be_gone() const noexcept {
+    for (int rank = 0; rank < memory_.ranks(); ++rank) {
+        if (rank != own_rank_ && stage(rank) == Stage::here && !memory_.line(rank).life.held()) {
+            return true;
+        }
+    }
+    return false;
+}
+
 void Watch::leave() noexcept { depart(own_rank_, Stage::left); }
 
 void Watch::depart(int rank, Stage stage) noexcept {

@@ -33,6 +33,9 @@ public:
     void look_at(int rank) noexcept;
     void look_at_all() noexcept;
 
+    /// Whether a rank that was here has lost its lifeline. A hint; any thread.
+    [[nodiscard]] bool somebody_may_be_gone() const noexcept;
+
     /// For ourselves, at the end.
     void leave() noexcept;
 
