@@ -1,7 +1,11 @@
-// This process as a rank: of the job that `onecopy run` started it in.
+// This process as a rank: of the job that `onecopy run` started it in, or of one that its processes
+// make themselves.
 #pragma once
 
+#include <chrono>
+#include <cstddef>
 #include <memory>
+#include <string>
 
 #include "onecopy/arena.hpp"
 #include "onecopy/communicator.hpp"
@@ -13,6 +17,19 @@ struct NodeOptions {
     bool threads = false;
     /// Bytes that can be handed out at once from the node's arena; 0: as ArenaOptions says.
     std::size_t arena_bytes = 0;
+
+    /// For processes that were started otherwise: a text that all ranks of the job know and nobody
+    /// else (not from an argument, which everybody can see), and which of how many this one is. If
+    /// there is no key here, the environment says what is to be done: ONECOPY_JOB, "fd:NUMBER"
+    /// (from `onecopy run`) or "key:TEXT"; ONECOPY_RANK, ONECOPY_SIZE, ONECOPY_DIRECTORY.
+    std::string key;
+    int rank = -1;
+    int size = -1;
+    /// With a key: a directory closed to others (0700), where the ranks share no network namespace;
+    /// nothing stays in it.
+    std::string directory;
+    /// With a key: how long the ranks wait for each other here.
+    std::chrono::milliseconds timeout{60'000};
 };
 
 /// A rank. One for each process and job at a time.
@@ -21,10 +38,11 @@ struct NodeOptions {
 /// that the rank may be gone, and must ask the kernel until another thread of it comes here.
 class Node {
 public:
-    /// Joins the job that the environment names (ONECOPY_JOB, ONECOPY_RANK: set by `onecopy run`).
-    /// Returns without waiting for the other ranks. Throws std::system_error: Errc::no_job; EINVAL,
-    /// what the environment names is no job of this version; EEXIST, another process is that rank;
-    /// and as Arena.
+    /// Joins the job: under `onecopy run` without waiting for the other ranks; by key when all have
+    /// come. Throws std::system_error: Errc::no_job; EINVAL, no such rank, or what the environment
+    /// names is no job of this version; EEXIST, another process is that rank; ETIMEDOUT, not all
+    /// ranks came; EADDRINUSE, a job with that key is just meeting, or somebody sits on its name;
+    /// EPERM, the directory is open to others; and as Arena.
     explicit Node(const NodeOptions& options = {});
     /// Leaves: whoever waits for a message from this rank gets Errc::peer_left.
     ~Node();

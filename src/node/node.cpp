@@ -1,5 +1,7 @@
 #include "onecopy/node.hpp"
 
+#include <fcntl.h>
+
 #include <charconv>
 #include <cstdlib>
 #include <cstring>
@@ -7,6 +9,7 @@
 #include <string_view>
 
 #include "node/endpoint.hpp"
+#include "node/meeting.hpp"
 
 namespace onecopy {
 namespace {
@@ -18,6 +21,23 @@ int number_in(const char* text) noexcept {
     const char* const end = text + std::strlen(text);
     const auto result = std::from_chars(text, end, number);
     return result.ec == std::errc() && result.ptr == end ? number : -1;
+}
+
+/// What the environment adds to the options.
+NodeOptions complete(NodeOptions options) {
+    constexpr std::string_view by_key = "key:";
+    const char* const job = std::getenv("ONECOPY_JOB");
+    if (options.key.empty()) {
+        if (job != nullptr && std::string_view(job).starts_with(by_key)) {
+            options.key = job + by_key.size();
+            if (const char* const directory = std::getenv("ONECOPY_DIRECTORY")) {
+                options.directory = directory;
+            }
+        }
+        options.rank = number_in(std::getenv("ONECOPY_RANK"));
+        options.size = number_in(std::getenv("ONECOPY_SIZE"));
+    }
+    return options;
 }
 
 /// The job's memory as `onecopy run` left it to this process.
@@ -32,6 +52,12 @@ node::JobMemory inherited_memory() {
     return node::JobMemory::adopt(os::Fd(::fcntl(number, F_DUPFD_CLOEXEC, 3)));
 }
 
+node::JobMemory memory_of_job(const NodeOptions& options) {
+    if (options.key.empty()) return inherited_memory();
+    return node::meet(
+        {options.key, options.directory, options.rank, options.size, options.timeout});
+}
+
 }  // namespace
 
 struct Node::State {
@@ -44,9 +70,10 @@ struct Node::State {
     Communicator world;
 };
 
-Node::Node(const NodeOptions& options) {
-    node::JobMemory memory = inherited_memory();
-    const int rank = number_in(std::getenv("ONECOPY_RANK"));
+Node::Node(const NodeOptions& given) {
+    const NodeOptions options = complete(given);
+    node::JobMemory memory = memory_of_job(options);
+    const int rank = options.rank;
     if (rank < 0 || rank >= memory.ranks()) {
         throw std::system_error(Errc::no_job, "onecopy: join a job: ONECOPY_RANK is none of it");
     }
