@@ -15,8 +15,9 @@ ALLOWED = {
     "reduce": {"attach", "plan", "os", "hwy"},
     "arena": {"attach", "os"},
     "heap": {"arena", "os"},
+    "node": {"arena", "reduce", "attach", "plan", "os"},
     "c_api": {"reduce", "attach", "plan", "os"},
-    "cli": {"reduce", "attach", "os"},
+    "cli": {"node", "reduce", "attach", "os"},
     "mpi": {"reduce", "attach", "plan", "os"},
 }
 # The plan layer is compiled into a kernel module: nothing but the compiler's own headers.
