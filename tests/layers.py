@@ -17,7 +17,7 @@ ALLOWED = {
     "heap": {"arena", "os"},
     "node": {"arena", "reduce", "attach", "plan", "os"},
     "c_api": {"reduce", "attach", "plan", "os"},
-    "cli": {"reduce", "attach", "os"},
+    "cli": {"node", "reduce", "attach", "os"},
     "mpi": {"reduce", "attach", "plan", "os"},
 }
 # The plan layer is compiled into a kernel module: nothing but the compiler's own headers.

@@ -16,6 +16,7 @@ int main(int argc, char** argv) {
     add_dump_command(app, exit_status);
     add_bench_command(app, exit_status);
     add_heap_command(app, exit_status);
+    add_run_command(app, exit_status);
     add_mpi_command(app, exit_status);
     return run_tool(app, argc, argv, exit_status);
 }

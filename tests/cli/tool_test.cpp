@@ -97,7 +97,7 @@ TEST(Tool, EveryCommandExplainsItself) {
     const ToolRun tool = run_onecopy({"--help"});
     EXPECT_EQ(tool.status, 0);
     EXPECT_EQ(tool.err, "");
-    for (const char* command : {"doctor", "maps", "read", "write", "dump", "bench", "mpi"}) {
+    for (const char* command : {"doctor", "maps", "read", "write", "dump", "bench", "run", "mpi"}) {
         EXPECT_NE(tool.out.find(std::string("\n  ") + command + " "), tool.out.npos) << command;
         const ToolRun run = run_onecopy({command, "--help"});
         EXPECT_EQ(run.status, 0) << command;
@@ -108,7 +108,7 @@ TEST(Tool, EveryCommandExplainsItself) {
 TEST(Tool, EveryCommandAndEveryOptionHasItsPlaceInTheManual) {
     const std::string manual = ONECOPY_MANUAL;
     const std::string overview = test::file_text(manual + "/onecopy.1");
-    for (const std::string command : {"doctor", "maps", "read", "write", "dump"}) {
+    for (const std::string command : {"doctor", "maps", "read", "write", "dump", "run"}) {
         EXPECT_NE(overview.find("onecopy\\-" + command), overview.npos) << command;
         const std::string page = test::file_text(manual + "/onecopy-" + command + ".1");
         const std::string help = run_onecopy({command, "--help"}).out;
