@@ -1,5 +1,6 @@
 #!/usr/bin/env bash
-# Installs what is missing of the named groups of Debian packages: build, test, run, full.
+# Installs what is missing of the named groups of Debian packages: build, test, run, full, rivals (what
+# `onecopy bench p2p` compares with; each is optional).
 # As root, or through sudo. Does nothing, and needs no right, when all are there.
 set -euo pipefail
 
@@ -10,6 +11,7 @@ test=(libgtest-dev googletest librapidcheck-dev clang libclang-rt-14-dev gnuplot
       libtcmalloc-minimal4 libmimalloc2.0)
 run=(hpcc gnuplot-nox)
 full=(g++-multilib)
+rivals=(libmpich-dev mpich libzmq3-dev libboost-dev libiceoryx-posh-dev iceoryx)
 
 missing=()
 for group in "$@"; do

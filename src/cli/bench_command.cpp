@@ -11,6 +11,7 @@
 #include "cli/bench_heap.hpp"
 #include "cli/bench_mpi.hpp"
 #include "cli/bench_options.hpp"
+#include "cli/bench_p2p.hpp"
 #include "cli/bench_transfer.hpp"
 #include "cli/commands.hpp"
 #include "cli/errors.hpp"
@@ -164,6 +165,7 @@ void add_bench_command(CLI::App& app, int& exit_status) {
     add_bench_transfer(bench, exit_status);
     add_bench_mpi(bench, exit_status);
     add_bench_heap(bench, exit_status);
+    add_bench_p2p(bench, exit_status);
 }
 
 }  // namespace onecopy::cli

@@ -1,12 +1,10 @@
 #include "cli/bench_heap.hpp"
 
 #include <fmt/format.h>
-#include <unistd.h>
 
 #include <algorithm>
 #include <array>
 #include <cmath>
-#include <filesystem>
 #include <fstream>
 #include <memory>
 #include <sstream>
@@ -39,18 +37,6 @@ constexpr std::uint64_t fresh_bytes = 512 * mib;
 constexpr int places = 8;
 /// At most 3 % slower.
 constexpr double limit = 1 / 1.03;
-
-/// A file of this build or installation that belongs to the tool; empty if there is none.
-std::string find_beside_tool(std::string_view name) {
-    const std::filesystem::path self = std::filesystem::read_symlink("/proc/self/exe");
-    const std::filesystem::path prefix = self.parent_path().parent_path();
-    for (const auto& candidate :
-         {prefix / "bin" / name, prefix / "lib" / name,
-          prefix / ONECOPY_INSTALL_LIBDIR / "onecopy" / name, prefix / "lib" / "onecopy" / name}) {
-        if (::access(candidate.c_str(), R_OK) == 0) return candidate.string();
-    }
-    return {};
-}
 
 std::string heading_of(std::string_view work) {
     if (work == "loop") return "loop: malloc, write every byte, free";

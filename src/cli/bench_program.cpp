@@ -12,6 +12,7 @@
 #include <csignal>
 #include <cstdlib>
 #include <cstring>
+#include <filesystem>
 
 #include "cli/errors.hpp"
 #include "cli/inherited.hpp"
@@ -46,6 +47,17 @@ std::vector<char*> pointers_to(const std::vector<std::string>& words) {
 }
 
 }  // namespace
+
+std::string find_beside_tool(std::string_view name) {
+    const std::filesystem::path self = std::filesystem::read_symlink("/proc/self/exe");
+    const std::filesystem::path prefix = self.parent_path().parent_path();
+    for (const auto& candidate :
+         {prefix / "bin" / name, prefix / "lib" / name,
+          prefix / ONECOPY_INSTALL_LIBDIR / "onecopy" / name, prefix / "lib" / "onecopy" / name}) {
+        if (::access(candidate.c_str(), R_OK) == 0) return candidate.string();
+    }
+    return {};
+}
 
 BenchProgram::BenchProgram(std::string asked, const std::vector<std::string>& command,
                            const std::string& preload)

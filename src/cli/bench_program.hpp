@@ -11,6 +11,9 @@
 
 namespace onecopy::cli {
 
+/// A file of this build or installation that belongs to the tool; empty if there is none.
+std::string find_beside_tool(std::string_view name);
+
 /// Runs as long as this lives; then its standard input ends, and it is waited for. Its standard
 /// error is ours. For one thread.
 class BenchProgram {

@@ -134,6 +134,13 @@ Verdict compare(std::string name, const Row& row, const Row& rival, double limit
 
 void print_rows(std::FILE* out, std::string_view heading, std::span<const Row> rows,
                 std::string_view baseline) {
+    print_rows(out, heading, rows, baseline, [&](const Row& row) {
+        return find_row(rows, row.work, baseline, row.ranks, row.bytes);
+    });
+}
+
+void print_rows(std::FILE* out, std::string_view heading, std::span<const Row> rows,
+                std::string_view baseline, const std::function<const Row*(const Row&)>& base_of) {
     if (rows.empty()) return;
     std::size_t width = 4;
     for (const Row& row : rows) width = std::max(width, row.way.size());
@@ -146,7 +153,7 @@ void print_rows(std::FILE* out, std::string_view heading, std::span<const Row> r
             before != nullptr && before->ranks == row.ranks && before->bytes == row.bytes;
         if (before != nullptr && !same) fmt::print(out, "\n");
         before = &row;
-        const Row* base = find_row(rows, row.work, baseline, row.ranks, row.bytes);
+        const Row* base = base_of(row);
         const std::string ratio = base != nullptr && row.median_us > 0
                                       ? fmt::format("{:.2f}", base->median_us / row.median_us)
                                       : "";

@@ -10,6 +10,7 @@
 #include <CLI/CLI.hpp>
 #include <cstdint>
 #include <cstdio>
+#include <functional>
 #include <span>
 #include <string>
 #include <string_view>
@@ -68,6 +69,11 @@ Verdict compare(std::string name, const Row& row, const Row& rival, double limit
 /// where there is none).
 void print_rows(std::FILE* out, std::string_view heading, std::span<const Row> rows,
                 std::string_view baseline);
+
+/// The same with the speed as a multiple of that of the row that `base_of` finds (null: none),
+/// under the title "x `baseline`".
+void print_rows(std::FILE* out, std::string_view heading, std::span<const Row> rows,
+                std::string_view baseline, const std::function<const Row*(const Row&)>& base_of);
 
 /// Prints the verdicts, then machine and notes as the caption of all tables.
 void print_verdicts(std::FILE* out, std::span<const Verdict> verdicts);

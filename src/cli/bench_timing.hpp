@@ -65,6 +65,12 @@ public:
     /// `waiting` says how they wait. Returns the generation that will end.
     std::uint32_t arrive(std::uint32_t ranks, Waiting waiting) noexcept;
 
+    /// Whether `generation`, which arrive() returned, has ended: for who has something else to do
+    /// while it waits.
+    [[nodiscard]] bool passed(std::uint32_t generation) const noexcept {
+        return generation_.load(std::memory_order_acquire) != generation;  // pairs with (B)
+    }
+
 private:
     alignas(64) std::atomic<std::uint32_t> arrived_{0};
     alignas(64) std::atomic<std::uint32_t> generation_{0};

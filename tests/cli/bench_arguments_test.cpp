@@ -66,5 +66,18 @@ INSTANTIATE_TEST_SUITE_P(
                     BadLine{"bench heap --sizes 8G", "between 1 and 4 GiB"},
                     BadLine{"bench heap --json /proc/absent/x.json", "--json"}));
 
+INSTANTIATE_TEST_SUITE_P(
+    BenchP2p, BadBenchArguments,
+    testing::Values(BadLine{"bench p2p --work latency", "--work was not expected"},
+                    BadLine{"bench p2p latency", "latency was not expected"},
+                    BadLine{"bench p2p --works latencies", "'latencies' is unknown; choose from"},
+                    BadLine{"bench p2p --ways nanomsg", "'nanomsg' is unknown; choose from memcpy"},
+                    BadLine{"bench p2p --sizes 128M", "between 1 and 64 MiB"},
+                    BadLine{"bench p2p --ranks 3", "'3' is no even number from 2 to 16"},
+                    BadLine{"bench p2p --ranks 2,18", "'18' is no even number"},
+                    BadLine{"bench p2p --ranks 2x", "'2x' is no even number"},
+                    BadLine{"bench p2p --repetitions=-1", "--repetitions -1"},
+                    BadLine{"bench p2p --json /proc/absent/x.json", "--json"}));
+
 }  // namespace
 }  // namespace onecopy::cli

@@ -1,0 +1,91 @@
+// A rank of `onecopy bench p2p`. Compiled once with each link.
+//
+//   onecopy-p2p-WAY /proc/PID/fd/N [RANK]
+//
+// The file is the bench's control block (cli/bench_control.hpp); RANK is left out where the link's
+// own launcher numbers the ranks. The bench says what is to be done, and the ranks' own clocks how
+// long each operation took.
+#include <unistd.h>
+
+#include <cstdio>
+#include <cstdlib>
+#include <exception>
+#include <memory>
+
+#include "cli/bench_control.hpp"
+#include "cli/bench_timing.hpp"
+#include "link.hpp"
+#include "works.hpp"
+
+namespace {
+
+using namespace onecopy;
+using onecopy::p2p::Link;
+
+void carry_out(const cli::ControlledRank& rank, Link& link) {
+    const cli::JobCommand& command = rank.command();
+    const auto work = p2p::make_work(command, link, static_cast<int>(rank.control().ranks));
+    cli::JobRank& report = rank.report();
+    report.wrong = 0;
+    const auto nothing = [] {};
+    const auto progress = [&link] { link.progress(); };
+    for (std::uint32_t i = 0; i < command.warm_ups + command.operations; ++i) {
+        work->prepare(command.seed + i);
+        rank.meet(nothing);
+        const std::int64_t begin = cli::now_ns();
+        work->run();
+        const std::int64_t end = cli::now_ns();
+        if (i >= command.warm_ups) {
+            report.stamps[i - command.warm_ups] =
+                work->timed() ? cli::JobStamp{begin, end} : cli::JobStamp{};
+        }
+        rank.meet(progress);
+        if (!work->verify()) ++report.wrong;
+        link.release();
+        rank.meet(progress);  // what one reads in place the other must not write anew before
+    }
+}
+
+}  // namespace
+
+int main(int count, char** arguments) {
+    if (count < 2) {
+        std::fprintf(stderr, "usage: %s /proc/PID/fd/N [RANK]; `onecopy bench p2p` starts it\n",
+                     arguments[0]);
+        return 2;
+    }
+    std::unique_ptr<cli::ControlledRank> rank;
+    std::unique_ptr<Link> link;
+    try {
+        rank = std::make_unique<cli::ControlledRank>(arguments[1]);
+        const cli::JobControl& control = rank->control();
+        p2p::Setup setup;
+        setup.ranks = static_cast<int>(control.ranks);
+        setup.folder = control.folder.get();
+        setup.area_bytes = control.area_bytes;
+        setup.largest = control.largest;
+        setup.crowded = rank->crowded();
+        if (count > 2) {
+            setup.rank = std::atoi(arguments[2]);
+            rank->bind(setup.rank);  // so are the threads that the link makes
+        }
+        link = p2p::make_link(setup);
+        rank->bind(link->rank());
+        if (link->rank() == 0) rank->control().library.set(p2p::library());
+        rank->begin(link->rank());
+        while (!rank->command().work.get().empty()) {
+            carry_out(*rank, *link);
+            rank->answer();
+        }
+        link.reset();
+    } catch (const std::exception& error) {
+        if (rank) {
+            rank->fail(error.what());
+        } else {
+            std::fprintf(stderr, "%s: %s\n", arguments[0], error.what());
+        }
+        // Not by way of the link's destructor: it may wait for others, who will not come.
+        ::_exit(1);
+    }
+    return 0;
+}
