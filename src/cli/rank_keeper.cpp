@@ -249,7 +249,6 @@ void Keeper::output_fails(int error) {
 }
 
 void Keeper::reap() {
-    hear_of_troubles();  // what a rank had to say was said before it ended
     std::optional<End> failed;
     for (;;) {
         int status = 0;
@@ -272,7 +271,10 @@ void Keeper::reap() {
             ranks_.erase(found);
         }
     }
-    if (failed) rank_failed(*failed);
+    if (failed) {
+        hear_of_troubles();  // what a rank had to say was said before it ended, and is the cause
+        rank_failed(*failed);
+    }
     if (phase_ != Phase::running || (started_ && ranks_.empty())) end_leftovers();
 }
 
