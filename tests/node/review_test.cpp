@@ -1,0 +1,521 @@
+// Findings of a review: each of these is red on the code it was written against.
+#include <gtest/gtest.h>
+#include <sched.h>
+#include <sys/mman.h>
+#include <sys/prctl.h>
+#include <sys/resource.h>
+#include <sys/syscall.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <array>
+#include <atomic>
+#include <cerrno>
+#include <chrono>
+#include <csignal>
+#include <cstdio>
+#include <memory>
+#include <optional>
+#include <string>
+#include <thread>
+#include <vector>
+
+#include "node/endpoint.hpp"
+#include "onecopy/communicator.hpp"
+#include "os/mapping.hpp"
+#include "ranks.hpp"
+#include "support/memory.hpp"
+#include "support/rights.hpp"
+
+namespace onecopy {
+namespace {
+
+using std::chrono::milliseconds;
+using std::chrono::steady_clock;
+using test::Ranks;
+
+constexpr int guard_ms = 8000;
+
+/// Whether these ranks ended with status 0 before the guard; says how if not.
+bool end_well(Ranks& ranks, const std::vector<int>& which, int guard = guard_ms) {
+    const auto end = steady_clock::now() + milliseconds(guard);
+    bool good = true;
+    for (const int rank : which) {
+        int status = 0;
+        pid_t got = 0;
+        while ((got = ::waitpid(ranks.pid(rank), &status, WNOHANG)) == 0) {
+            if (steady_clock::now() > end) {
+                std::fprintf(stderr, "rank %d hangs\n", rank);
+                good = false;
+                break;
+            }
+            ::usleep(500);
+        }
+        if (got > 0 && status != 0) {
+            std::fprintf(stderr, "rank %d ended with %#x\n", rank, static_cast<unsigned>(status));
+            good = false;
+        }
+    }
+    return good;
+}
+
+bool has_pattern(std::span<const std::byte> bytes, unsigned seed) {
+    for (std::size_t i = 0; i < bytes.size(); ++i) {
+        if (bytes[i] != test::pattern(seed, i)) return false;
+    }
+    return true;
+}
+
+[[noreturn]] void die() {
+    ::raise(SIGKILL);
+    ::_exit(1);
+}
+
+// --- 1: who only tests never looks for the dead.
+TEST(Review, ARankThatOnlyTestsLearnsOfADeath) {
+    Ranks ranks(2, [](Node& node) {
+        Communicator& world = node.world();
+        world.barrier();
+        if (world.rank() == 1) die();
+        std::byte byte{};
+        Request request = world.irecv(Segment(&byte, 1), 1, 0);
+        std::error_code error;
+        while (!request.test(error)) {
+        }
+        EXPECT_EQ(error, Errc::peer_died);
+    });
+    EXPECT_TRUE(end_well(ranks, {0}));
+}
+TEST(Review, ARankThatOnlyProbesLearnsOfADeath) {
+    Ranks ranks(2, [](Node& node) {
+        Communicator& world = node.world();
+        world.barrier();
+        if (world.rank() == 1) die();
+        std::error_code error;
+        while (!world.iprobe(1, 0, error) && !error) {
+        }
+        EXPECT_EQ(error, Errc::peer_died);
+    });
+    EXPECT_TRUE(end_well(ranks, {0}));
+}
+
+// --- 2: communicator.hpp says that its sender waits until it is destroyed.
+TEST(Review, AMatchedLargeMessageThatIsDestroyedLetsItsSenderGo) {
+    Ranks ranks(2, [](Node& node) {
+        Communicator& world = node.world();
+        std::vector<std::byte> memory(100'000);
+        if (world.rank() == 0) {
+            std::error_code error;
+            world.send(memory, 1, 0, error);
+        } else {
+            { const Message message = world.mprobe(0, 0); }
+        }
+        world.barrier();
+    });
+    EXPECT_TRUE(end_well(ranks, {0, 1}));
+}
+
+// --- 3: a peer that cannot be read, and a list that is.
+void hide() {
+    ASSERT_EQ(test::become(test::user()), 0);
+    ASSERT_EQ(::prctl(PR_SET_DUMPABLE, 0), 0);
+}
+void many_pieces_hidden(Node& node, bool early) {
+    Communicator& world = node.world();
+    std::vector<std::byte> memory(100 * 1000);
+    std::vector<ConstSegment> list;
+    for (std::size_t i = 0; i < 100; ++i) list.emplace_back(memory.data() + 1000 * i, 1000);
+    hide();
+    world.barrier();
+    std::error_code error;
+    if (world.rank() == 0) {
+        test::fill(memory, 5);
+        Request request = world.isend(std::span<const ConstSegment>(list), 1, 0);
+        if (early) world.barrier();
+        request.wait(error);
+        EXPECT_FALSE(error) << error.message();
+    } else {
+        if (early) world.barrier();
+        world.recv(memory, 0, 0, error);
+        EXPECT_FALSE(error) << error.message();
+        EXPECT_TRUE(has_pattern(memory, 5));
+    }
+}
+TEST(Review, ManyPiecesArriveFromAPeerThatCannotBeRead) {
+    ONECOPY_NEEDS_ROOT();
+    Ranks ranks(2, [](Node& node) { many_pieces_hidden(node, false); });
+    EXPECT_TRUE(end_well(ranks, {0, 1}));
+}
+TEST(Review, ManyPiecesThatCameBeforeTheirReceiveFromAPeerThatCannotBeReadAreNotLost) {
+    ONECOPY_NEEDS_ROOT();
+    Ranks ranks(2, [](Node& node) { many_pieces_hidden(node, true); });
+    EXPECT_TRUE(end_well(ranks, {0, 1}));
+}
+TEST(Review, APieceOfTheArenaAndAnOrdinaryOneArriveFromAPeerThatCannotBeRead) {
+    ONECOPY_NEEDS_ROOT();
+    Ranks ranks(2, [](Node& node) {
+        Communicator& world = node.world();
+        auto* const arena = static_cast<std::byte*>(node.arena().allocate(100'000, 64));
+        std::vector<std::byte> ordinary(100'000), whole(200'000);
+        test::fill(whole, 7);
+        std::copy_n(whole.begin(), 100'000, arena);
+        std::copy_n(whole.begin() + 100'000, 100'000, ordinary.begin());
+        // The arena is attached while it may be.
+        if (world.rank() == 0) world.send(ConstSegment(arena, 100'000), 1, 1);
+        if (world.rank() == 1) world.recv(ordinary, 0, 1);
+        world.barrier();
+        hide();
+        world.barrier();
+        std::error_code error;
+        if (world.rank() == 0) {
+            const std::array<ConstSegment, 2> list{ConstSegment(arena, 100'000), ordinary};
+            world.send(std::span<const ConstSegment>(list), 1, 2, error);
+        } else {
+            std::vector<std::byte> in(200'000);
+            world.recv(in, 0, 2, error);
+            EXPECT_TRUE(error || in == whole);
+        }
+        EXPECT_FALSE(error) << error.message();
+    });
+    EXPECT_TRUE(end_well(ranks, {0, 1}));
+}
+
+// --- 4: who is refused has overwritten who is there.
+TEST(Review, WhoIsRefusedAsARankDoesNotSpoilTheOneThatIsThere) {
+    Ranks ranks(2, [](Node& node) {
+        Communicator& world = node.world();
+        std::vector<std::byte> memory(100'000);
+        if (world.rank() == 0) {
+            // As a program that a rank starts by system(3), with its environment.
+            const pid_t child = ::fork();
+            if (child == 0) {
+                try {
+                    const Node second;
+                } catch (const std::system_error& error) {
+                    ::_exit(error.code() == std::errc::file_exists ? 0 : 1);
+                }
+                ::_exit(2);
+            }
+            int status = -1;
+            ::waitpid(child, &status, 0);
+            EXPECT_EQ(status, 0);
+            EXPECT_EQ(node.endpoint().memory().line(0).pid, ::getpid());
+            test::fill(memory, 3);
+        }
+        world.barrier();
+        std::error_code error;
+        if (world.rank() == 0) {
+            // (The receiver alone: by the sender's pid.)
+            Request request = world.isend(memory, 1, 0);
+            while (!request.test(error)) ::usleep(100);
+        } else {
+            world.recv(memory, 0, 0, error);
+            EXPECT_TRUE(has_pattern(memory, 3));
+        }
+        EXPECT_FALSE(error) << error.message();
+    });
+    EXPECT_TRUE(end_well(ranks, {0, 1}));
+}
+
+/// Rank 0 of a job of one, without a Node made for it.
+int as_a_rank(int (*body)()) {
+    const node::JobMemory memory = node::JobMemory::create(2);
+    const pid_t pid = ::fork();
+    if (pid == 0) {
+        ::setenv("ONECOPY_JOB", ("fd:" + std::to_string(memory.fd())).c_str(), 1);
+        ::setenv("ONECOPY_RANK", "0", 1);
+        ::_exit(body());
+    }
+    int status = -1;
+    ::waitpid(pid, &status, 0);
+    return status;
+}
+
+TEST(Review, ARankThatHasLeftCannotComeBackToItsOldMessages) {
+    // `onecopy run -- sh -c "./one; ./two"`
+    EXPECT_EQ(as_a_rank([] {
+                  {
+                      Node first;
+                      std::byte byte{};
+                      Request request = first.world().isend(Segment(&byte, 1), 0, 3);
+                      request.wait();
+                  }
+                  try {
+                      Node second;
+                      return second.world().iprobe(any_source, any_tag) ? 2 : 1;
+                  } catch (const std::system_error&) {
+                      return 0;
+                  }
+              }),
+              0);
+}
+
+TEST(Review, ANodeMayBeDestroyedByAnotherThreadThanMadeIt) {
+    EXPECT_EQ(as_a_rank([] {
+                  NodeOptions options;
+                  options.threads = true;
+                  auto node = std::make_unique<Node>(options);
+                  std::thread([&] { node.reset(); }).join();
+                  // This thread's list of robust mutexes still runs through the job's memory.
+                  alignas(os::Lifeline) std::array<std::byte, sizeof(os::Lifeline)> room{};
+                  auto* const life = reinterpret_cast<os::Lifeline*>(room.data());
+                  if (!os::Lifeline::make_at(life)) return 1;
+                  if (!life->hold()) return 2;
+                  life->let_go();
+                  return 0;
+              }),
+              0);
+}
+
+TEST(Review, AChildOfARankMayReturnFromMain) {
+    Ranks ranks(2, [](Node& node) {
+        node.world().barrier();
+        if (node.world().rank() == 0) {
+            const pid_t child = ::fork();
+            if (child == 0) return;  // and unwinds: the Node is destroyed
+            int status = -1;
+            ::waitpid(child, &status, 0);
+            EXPECT_EQ(status, 0);
+        }
+        node.world().barrier();
+    });
+    EXPECT_TRUE(end_well(ranks, {0, 1}));
+}
+
+// --- 5: requests.cpp looks at requests without the lock.
+TEST(Review, ThreadsOfARankWaitForSomeOfTheirRequestsAtOnce) {
+    NodeOptions options;
+    options.threads = true;
+    const auto body = [](Node& node) {
+        Communicator& world = node.world();
+        std::vector<std::thread> threads;
+        for (int thread = 0; thread < 4; ++thread) {
+            threads.emplace_back([&world, thread] {
+                std::vector<std::vector<std::byte>> memory(8, std::vector<std::byte>(20'000));
+                for (int round = 0; round < 300; ++round) {
+                    std::vector<Request> requests;
+                    for (auto& each : memory) {
+                        requests.push_back(world.rank() == 0 ? world.isend(each, 1, thread)
+                                                             : world.irecv(each, 0, thread));
+                    }
+                    for (;;) {
+                        const auto done = round % 2 == 0 ? wait_some(requests) : test_some(requests);
+                        for (const Finished& each : done) EXPECT_FALSE(each.status.error);
+                        if (std::none_of(requests.begin(), requests.end(),
+                                         [](const Request& r) { return r.active(); })) {
+                            break;
+                        }
+                    }
+                }
+            });
+        }
+        for (std::thread& each : threads) each.join();
+    };
+    Ranks ranks(2, body, options);
+    EXPECT_TRUE(end_well(ranks, {0, 1}, 30000));
+}
+
+// --- 6: stages take all blocks; then there is none for a ring.
+TEST(Review, ManyLargeMessagesAtOnceLeaveRoomForTheFirstAnswer) {
+    Ranks ranks(2, [](Node& node) {
+        Communicator& world = node.world();
+        constexpr std::size_t count = 64;
+        std::vector<std::vector<std::byte>> memory(count, std::vector<std::byte>(100'000));
+        std::vector<Request> requests;
+        for (auto& each : memory) {
+            requests.push_back(world.rank() == 0 ? world.isend(each, 1, 0)
+                                                 : world.irecv(each, 0, 0));
+        }
+        for (const Status& each : wait_all(requests)) EXPECT_FALSE(each.error);
+        std::error_code error;
+        int answer = 1;
+        if (world.rank() == 1) world.send(std::as_bytes(std::span(&answer, 1)), 0, 1, error);
+        EXPECT_FALSE(error) << error.message();
+        if (world.rank() == 0) world.recv(std::span(&answer, 1), 1, 1);
+    });
+    EXPECT_TRUE(end_well(ranks, {1}));
+}
+
+// --- 7: after a departure rings are emptied to their end, which may never come.
+TEST(Review, ADeathIsLearnedOfWhileSomebodyElseKeepsSending) {
+    const os::Mapping shared(4096, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS);
+    auto& over = *reinterpret_cast<std::atomic<int>*>(shared.data());
+    Ranks ranks(3, [&over](Node& node) {
+        Communicator& world = node.world();
+        world.barrier();
+        std::byte byte{};
+        std::error_code error;
+        if (world.rank() == 2) {
+            std::this_thread::sleep_for(milliseconds(50));
+            die();
+        }
+        if (world.rank() == 1) {
+            while (!error && over == 0) world.send(Segment(&byte, 1), 0, 1, error);
+            return;
+        }
+        world.recv(Segment(&byte, 1), 2, 0, error);
+        over = 1;
+        EXPECT_EQ(error, Errc::peer_died);
+    });
+    EXPECT_TRUE(end_well(ranks, {0, 1}));
+}
+
+// --- 8: the helper who finishes its piece wakes nobody.
+TEST(Review, AReceiverThatSleepsIsWokenByItsHelper) {
+    const os::Mapping shared(4096, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS);
+    auto& slow = *reinterpret_cast<std::atomic<int>*>(shared.data());
+    Ranks ranks(4, [&slow](Node& node) {
+        cpu_set_t one;
+        CPU_ZERO(&one);
+        CPU_SET(0, &one);
+        ::sched_setaffinity(0, sizeof one, &one);
+        Communicator& world = node.world();
+        constexpr std::size_t bytes = 4 << 20;
+        auto* const memory = static_cast<std::byte*>(node.arena().allocate(bytes, 64));
+        const Segment all(memory, bytes);
+        test::fill(all, 1);
+        world.barrier();
+        for (int round = 0; round < 200; ++round) {
+            const auto start = steady_clock::now();
+            if (world.rank() % 2 == 0) {
+                world.send(all, world.rank() + 1, 0);
+            } else {
+                world.recv(all, world.rank() - 1, 0);
+            }
+            if (steady_clock::now() - start > milliseconds(900)) ++slow;
+        }
+    });
+    EXPECT_TRUE(end_well(ranks, {0, 1, 2, 3}, 60000));
+    EXPECT_EQ(slow, 0) << "messages that took the length of a nap";
+}
+
+// --- 9: slots are emptied into whatever is there.
+TEST(Review, AReceiveIntoMemoryThatCannotBeWrittenIsAnErrorHoweverTheMessageGoes) {
+    Ranks ranks(2, [](Node& node) {
+        Communicator& world = node.world();
+        constexpr std::size_t bytes = 4 << 20;
+        const os::Mapping sealed(bytes, PROT_READ, MAP_PRIVATE | MAP_ANONYMOUS);
+        std::vector<std::byte> memory(bytes);
+        for (int round = 0; round < 20; ++round) {
+            world.barrier();
+            std::error_code error;
+            if (world.rank() == 0) {
+                world.send(memory, 1, 0, error);
+            } else {
+                std::this_thread::sleep_for(std::chrono::microseconds(300));
+                world.recv(Segment(sealed.bytes()), 0, 0, error);
+            }
+            EXPECT_EQ(error, std::errc::bad_address);
+        }
+    });
+    EXPECT_TRUE(end_well(ranks, {0, 1}));
+}
+
+// --- 10: killed between the two words in which a departure is written down.
+TEST(Review, ARankThatIsKilledWhileItLeavesHasDeparted) {
+    Ranks ranks(2, [](Node& node) {
+        Communicator& world = node.world();
+        world.barrier();
+        if (world.rank() == 1) {
+            // Watch::depart(), up to its first line.
+            node.endpoint().memory().line(1).stage.store(node::Stage::left);
+            die();
+        }
+        std::byte byte{};
+        std::error_code error;
+        world.recv(Segment(&byte, 1), 1, 0, error);
+        EXPECT_TRUE(error);
+    });
+    EXPECT_TRUE(end_well(ranks, {0}));
+}
+
+// --- 11: what one sends oneself is in the ring when all others have left.
+TEST(Review, AMessageToOneselfIsReceivedFromAnySourceWhenAllOthersHaveLeft) {
+    Ranks ranks(2, [](Node& node) {
+        Communicator& world = node.world();
+        if (world.rank() == 1) return;
+        int value = 1;
+        std::error_code error;
+        world.recv(std::as_writable_bytes(std::span(&value, 1)), 1, 0, error);
+        EXPECT_EQ(error, Errc::peer_left);
+        world.send(std::span(&value, 1), 0, 4);
+        value = 0;
+        world.recv(std::as_writable_bytes(std::span(&value, 1)), any_source, 4, error);
+        EXPECT_FALSE(error) << error.message();
+        EXPECT_EQ(value, 1);
+    });
+    EXPECT_TRUE(end_well(ranks, {0, 1}));
+}
+
+// --- 12: without a descriptor to spare nobody is ever dead.
+TEST(Review, ADeathIsLearnedOfWithoutADescriptorToSpare) {
+    Ranks ranks(2, [](Node& node) {
+        Communicator& world = node.world();
+        world.barrier();
+        if (world.rank() == 1) {
+            std::this_thread::sleep_for(milliseconds(50));
+            die();
+        }
+        const rlimit none{3, 3};
+        ::setrlimit(RLIMIT_NOFILE, &none);
+        std::byte byte{};
+        std::error_code error;
+        world.recv(Segment(&byte, 1), 1, 0, error);
+        EXPECT_EQ(error, Errc::peer_died);
+    });
+    EXPECT_TRUE(end_well(ranks, {0}));
+}
+
+// --- 15: a pid means something in its namespace only.
+TEST(Review, RanksInPidNamespacesOfTheirOwnGetTheRightBytesOrAnError) {
+    ONECOPY_NEEDS_ROOT();
+    const node::JobMemory memory = node::JobMemory::create(2);
+    std::array<pid_t, 2> pids{};
+    for (int rank = 0; rank < 2; ++rank) {
+        pids[static_cast<std::size_t>(rank)] = ::fork();
+        if (pids[static_cast<std::size_t>(rank)] != 0) continue;
+        ::prctl(PR_SET_PDEATHSIG, SIGKILL);
+        if (::unshare(CLONE_NEWPID) != 0) ::_exit(77);
+        const pid_t inner = ::fork();
+        if (inner == 0) {
+            ::prctl(PR_SET_PDEATHSIG, SIGKILL);
+            ::setenv("ONECOPY_JOB", ("fd:" + std::to_string(memory.fd())).c_str(), 1);
+            ::setenv("ONECOPY_RANK", std::to_string(rank).c_str(), 1);
+            int answer = 1;
+            try {
+                Node node;
+                std::vector<std::byte> bytes(100'000);
+                test::fill(bytes, rank == 0 ? 9 : 0);
+                std::error_code error;
+                if (rank == 0) {
+                    Request request = node.world().isend(bytes, 1, 0);
+                    while (!request.test(error)) ::usleep(100);
+                    answer = 0;
+                } else {
+                    node.world().recv(bytes, 0, 0, error);
+                    answer = error || has_pattern(bytes, 9) ? 0 : 3;
+                }
+                if (error) std::fprintf(stderr, "rank %d: %s\n", rank, error.message().c_str());
+            } catch (const std::exception& error) {
+                std::fprintf(stderr, "%s\n", error.what());
+            }
+            ::_exit(answer);
+        }
+        int status = -1;
+        ::waitpid(inner, &status, 0);
+        ::_exit(WIFEXITED(status) ? WEXITSTATUS(status) : 9);
+    }
+    const auto end = steady_clock::now() + milliseconds(guard_ms);
+    for (const pid_t pid : pids) {
+        int status = 0;
+        while (::waitpid(pid, &status, WNOHANG) == 0) {
+            if (steady_clock::now() > end) ::kill(pid, SIGKILL);
+            ::usleep(500);
+        }
+        EXPECT_EQ(status, 0);
+    }
+}
+
+}  // namespace
+}  // namespace onecopy
