@@ -343,19 +343,22 @@ TEST(Review, ADeathIsLearnedOfWhileSomebodyElseKeepsSending) {
     auto& over = *reinterpret_cast<std::atomic<int>*>(shared.data());
     Ranks ranks(3, [&over](Node& node) {
         Communicator& world = node.world();
+        Communicator pair = world.split(world.rank() == 2 ? 1 : 0);
         world.barrier();
-        std::byte byte{};
+        std::vector<std::byte> bytes(4096);
         std::error_code error;
         if (world.rank() == 2) {
-            std::this_thread::sleep_for(milliseconds(50));
+            std::this_thread::sleep_for(milliseconds(100));
             die();
         }
         if (world.rank() == 1) {
-            while (!error && over == 0) world.send(Segment(&byte, 1), 0, 1, error);
+            // Not touched by the death: it sends as long as it likes, here some gigabytes.
+            for (int i = 0; i < 300'000 && over == 0; ++i) pair.send(bytes, 0, 1, error);
+            over = 2;
             return;
         }
-        world.recv(Segment(&byte, 1), 2, 0, error);
-        over = 1;
+        world.recv(bytes, 2, 0, error);
+        EXPECT_NE(over.exchange(1), 2) << "only when the other one had stopped";
         EXPECT_EQ(error, Errc::peer_died);
     });
     EXPECT_TRUE(end_well(ranks, {0, 1}));
@@ -364,30 +367,42 @@ TEST(Review, ADeathIsLearnedOfWhileSomebodyElseKeepsSending) {
 // --- 8: the helper who finishes its piece wakes nobody.
 TEST(Review, AReceiverThatSleepsIsWokenByItsHelper) {
     const os::Mapping shared(4096, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS);
-    auto& slow = *reinterpret_cast<std::atomic<int>*>(shared.data());
-    Ranks ranks(4, [&slow](Node& node) {
-        cpu_set_t one;
-        CPU_ZERO(&one);
-        CPU_SET(0, &one);
-        ::sched_setaffinity(0, sizeof one, &one);
+    auto* const words = reinterpret_cast<std::atomic<int>*>(shared.data());
+    std::atomic<int>&go = words[0], &begun = words[16], &ended = words[32];
+    constexpr int rounds = 40;
+    Ranks ranks(2, [&](Node& node) {
         Communicator& world = node.world();
-        constexpr std::size_t bytes = 4 << 20;
+        constexpr std::size_t bytes = 128 << 20;
         auto* const memory = static_cast<std::byte*>(node.arena().allocate(bytes, 64));
         const Segment all(memory, bytes);
-        test::fill(all, 1);
+        std::fill(all.begin(), all.end(), std::byte{1});
         world.barrier();
-        for (int round = 0; round < 200; ++round) {
-            const auto start = steady_clock::now();
-            if (world.rank() % 2 == 0) {
-                world.send(all, world.rank() + 1, 0);
+        for (int round = 1; round <= rounds; ++round) {
+            while (go < round) ::usleep(100);
+            begun.fetch_add(1);
+            if (world.rank() == 0) {
+                world.send(all, 1, 0);
             } else {
-                world.recv(all, world.rank() - 1, 0);
+                world.recv(all, 0, 0);
+                ended = round;
             }
-            if (steady_clock::now() - start > milliseconds(900)) ++slow;
         }
     });
-    EXPECT_TRUE(end_well(ranks, {0, 1, 2, 3}, 60000));
-    EXPECT_EQ(slow, 0) << "messages that took the length of a nap";
+    int slow = 0;
+    for (int round = 1; round <= rounds; ++round) {
+        go = round;
+        while (begun < 2 * round) ::usleep(50);
+        ::usleep(static_cast<useconds_t>(1000 + 373 * (round % 20)));
+        ::kill(ranks.pid(0), SIGSTOP);
+        ::usleep(80'000);
+        ::kill(ranks.pid(0), SIGCONT);
+        const auto start = steady_clock::now();
+        while (ended < round) ::usleep(200);
+        const auto took = steady_clock::now() - start;
+        if (took > milliseconds(500)) ++slow;
+    }
+    EXPECT_TRUE(end_well(ranks, {0, 1}, 60000));
+    EXPECT_EQ(slow, 0) << "messages that lay until a nap was over";
 }
 
 // --- 9: slots are emptied into whatever is there.
@@ -395,19 +410,39 @@ TEST(Review, AReceiveIntoMemoryThatCannotBeWrittenIsAnErrorHoweverTheMessageGoes
     Ranks ranks(2, [](Node& node) {
         Communicator& world = node.world();
         constexpr std::size_t bytes = 4 << 20;
-        const os::Mapping sealed(bytes, PROT_READ, MAP_PRIVATE | MAP_ANONYMOUS);
+        // Its end only, so that what is copied first goes well.
+        const os::Mapping sealed(bytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS);
+        ::mprotect(sealed.data() + bytes / 2, bytes / 2, PROT_READ);
         std::vector<std::byte> memory(bytes);
-        for (int round = 0; round < 20; ++round) {
+        for (int round = 0; round < 100; ++round) {
             world.barrier();
             std::error_code error;
             if (world.rank() == 0) {
                 world.send(memory, 1, 0, error);
             } else {
-                std::this_thread::sleep_for(std::chrono::microseconds(300));
                 world.recv(Segment(sealed.bytes()), 0, 0, error);
             }
             EXPECT_EQ(error, std::errc::bad_address);
         }
+    });
+    EXPECT_TRUE(end_well(ranks, {0, 1}));
+}
+TEST(Review, AReceiveIntoMemoryThatCannotBeWrittenFromAPeerThatCannotBeReadIsAnError) {
+    ONECOPY_NEEDS_ROOT();
+    Ranks ranks(2, [](Node& node) {
+        Communicator& world = node.world();
+        hide();
+        world.barrier();
+        constexpr std::size_t bytes = 100'000;
+        const os::Mapping sealed(bytes, PROT_READ, MAP_PRIVATE | MAP_ANONYMOUS);
+        std::vector<std::byte> memory(bytes);
+        std::error_code error;
+        if (world.rank() == 0) {
+            world.send(memory, 1, 0, error);
+        } else {
+            world.recv(Segment(sealed.bytes()), 0, 0, error);
+        }
+        EXPECT_EQ(error, std::errc::bad_address);
     });
     EXPECT_TRUE(end_well(ranks, {0, 1}));
 }
