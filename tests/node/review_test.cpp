@@ -289,9 +289,10 @@ TEST(Review, ThreadsOfARankWaitForSomeOfTheirRequestsAtOnce) {
     options.threads = true;
     const auto body = [](Node& node) {
         Communicator& world = node.world();
+        std::atomic<int> failed = 0;
         std::vector<std::thread> threads;
         for (int thread = 0; thread < 4; ++thread) {
-            threads.emplace_back([&world, thread] {
+            threads.emplace_back([&world, &failed, thread] {
                 std::vector<std::vector<std::byte>> memory(8, std::vector<std::byte>(20'000));
                 for (int round = 0; round < 300; ++round) {
                     std::vector<Request> requests;
@@ -301,7 +302,11 @@ TEST(Review, ThreadsOfARankWaitForSomeOfTheirRequestsAtOnce) {
                     }
                     for (;;) {
                         const auto done = round % 2 == 0 ? wait_some(requests) : test_some(requests);
-                        for (const Finished& each : done) EXPECT_FALSE(each.status.error);
+                        for (const Finished& each : done) {
+                            if (each.status.error && failed++ == 0) {
+                                ADD_FAILURE() << each.status.error.message();
+                            }
+                        }
                         if (std::none_of(requests.begin(), requests.end(),
                                          [](const Request& r) { return r.active(); })) {
                             break;
@@ -312,8 +317,10 @@ TEST(Review, ThreadsOfARankWaitForSomeOfTheirRequestsAtOnce) {
         }
         for (std::thread& each : threads) each.join();
     };
-    Ranks ranks(2, body, options);
-    EXPECT_TRUE(end_well(ranks, {0, 1}, 30000));
+    for (int again = 0; again < 8; ++again) {
+        Ranks ranks(2, body, options);
+        EXPECT_TRUE(end_well(ranks, {0, 1}, 15000));
+    }
 }
 
 // --- 6: stages take all blocks; then there is none for a ring.
