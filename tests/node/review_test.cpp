@@ -559,5 +559,201 @@ TEST(Review, RanksInPidNamespacesOfTheirOwnGetTheRightBytesOrAnError) {
     }
 }
 
+// --- 16: the slots of a message that failed are lost to the job.
+TEST(Review, MessagesThatFailedLeaveRoomForTheFirstAnswer) {
+    Ranks ranks(2, [](Node& node) {
+        Communicator& world = node.world();
+        std::vector<std::byte> memory(100'000);
+        std::error_code error;
+        for (int i = 0; i < 40; ++i) {
+            if (world.rank() == 0) {
+                world.send(ConstSegment(reinterpret_cast<std::byte*>(64), memory.size()), 1, 0,
+                           error);
+            } else {
+                world.recv(memory, 0, 0, error);
+            }
+            EXPECT_EQ(error, std::errc::bad_address) << error.message();
+        }
+        if (world.rank() == 1) world.send(memory, 0, 1, error);
+        if (world.rank() == 0) world.recv(memory, 1, 1, error);
+        EXPECT_FALSE(error) << error.message();
+    });
+    EXPECT_TRUE(end_well(ranks, {1}));
+}
+
+// --- 17: who joins while others sleep is not among the words they sleep on.
+TEST(Review, TheDeathOfARankThatJoinedLateIsLearnedOfInTime) {
+    const node::JobMemory memory = node::JobMemory::create(2);
+    const os::Mapping shared(4096, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS);
+    auto& learned = *reinterpret_cast<std::atomic<int>*>(shared.data());
+    const auto start = [&](int rank, const auto& body) {
+        const pid_t pid = ::fork();
+        if (pid != 0) return pid;
+        ::prctl(PR_SET_PDEATHSIG, SIGKILL);
+        ::setenv("ONECOPY_JOB", ("fd:" + std::to_string(memory.fd())).c_str(), 1);
+        ::setenv("ONECOPY_RANK", std::to_string(rank).c_str(), 1);
+        Node node;
+        body(node.world());
+        ::_exit(0);
+    };
+    for (int round = 0; round < 1; ++round) {
+        const pid_t waiting = start(0, [&](Communicator& world) {
+            std::byte byte{};
+            std::error_code error;
+            world.recv(Segment(&byte, 1), 1, 0, error);
+            learned = error == Errc::peer_died ? 1 : 2;
+        });
+        ::usleep(150'000);  // it sleeps
+        const pid_t late = start(1, [](Communicator&) { die(); });
+        int status = 0;
+        ::waitpid(late, &status, 0);
+        const auto dead = steady_clock::now();
+        while (learned == 0 && steady_clock::now() - dead < milliseconds(guard_ms)) ::usleep(500);
+        const auto took = std::chrono::duration_cast<milliseconds>(steady_clock::now() - dead);
+        EXPECT_EQ(learned, 1);
+        EXPECT_LT(took.count(), 500);
+        ::kill(waiting, SIGKILL);
+        ::waitpid(waiting, &status, 0);
+    }
+}
+
+// --- held: all ways at once, senders that come and go, in both directions.
+struct Random {
+    std::uint32_t state;
+    std::uint32_t operator()(std::uint32_t below) {
+        state = state * 1664525U + 1013904223U;
+        return (state >> 8) % below;
+    }
+};
+void all_ways_at_once(Node& node, int rounds, std::uint32_t seed) {
+    Communicator& world = node.world();
+    const int other = 1 - world.rank();
+    constexpr std::size_t most = 700'000;
+    constexpr std::size_t count = 6;
+    struct Box {
+        std::vector<std::byte> ordinary = std::vector<std::byte>(most);
+        std::byte* arena = nullptr;
+    };
+    std::array<Box, count> out, in;
+    for (auto* boxes : {&out, &in}) {
+        for (Box& box : *boxes) {
+            box.arena = static_cast<std::byte*>(node.arena().allocate(most, 64));
+        }
+    }
+    Random same{seed};                                       // both know it
+    Random own{seed + 77 + static_cast<std::uint32_t>(world.rank())};  // each his own
+    int wrong = 0;
+    for (int round = 0; round < rounds; ++round) {
+        std::vector<Request> requests;
+        std::array<std::size_t, 2 * count> bytes{};
+        for (auto& each : bytes) each = same(4) == 0 ? same(5000) : 4097 + same(most - 4097);
+        std::array<Segment, count> where;
+        std::array<std::size_t, count> wanted{};
+        const auto pieces = [&](Segment all) {
+            std::vector<Segment> list;
+            const std::size_t piece = 1 + all.size() / (1 + own(own(2) == 0 ? 5 : 150));
+            for (std::size_t at = 0; at < all.size(); at += piece) {
+                list.push_back(all.subspan(at, std::min(piece, all.size() - at)));
+            }
+            return list;
+        };
+        for (std::size_t i = 0; i < count; ++i) {
+            const std::size_t length = bytes[i + count * static_cast<std::size_t>(other)];
+            wanted[i] = own(5) == 0 ? length / 2 : length;
+            where[i] = Segment(own(2) == 0 ? in[i].arena : in[i].ordinary.data(), most);
+            std::fill(where[i].begin(), where[i].end(), std::byte{0xaa});
+        }
+        const auto receive = [&](std::size_t i) {
+            const Segment into = where[i].first(wanted[i]);
+            const int from = own(2) == 0 ? other : any_source;
+            const int tag = static_cast<int>(i);
+            if (own(3) == 0) {
+                const auto list = pieces(into);
+                requests.push_back(world.irecv(std::span<const Segment>(list), from, tag));
+            } else {
+                requests.push_back(world.irecv(into, from, tag));
+            }
+        };
+        const bool late = own(3) == 0;
+        if (!late) {
+            for (std::size_t i = 0; i < count; ++i) receive(i);
+        }
+        for (std::size_t i = 0; i < count; ++i) {
+            const std::size_t length = bytes[i + count * static_cast<std::size_t>(world.rank())];
+            const Segment from =
+                Segment(own(2) == 0 ? out[i].arena : out[i].ordinary.data(), most).first(length);
+            test::fill(from, static_cast<unsigned>(round * 20 + static_cast<int>(i) + world.rank()));
+            if (own(3) == 0) {
+                std::vector<ConstSegment> list;
+                for (const Segment& each : pieces(from)) list.emplace_back(each);
+                requests.push_back(
+                    world.isend(std::span<const ConstSegment>(list), other, static_cast<int>(i)));
+            } else {
+                requests.push_back(world.isend(from, other, static_cast<int>(i)));
+            }
+        }
+        if (late) {
+            ::usleep(own(200));
+            for (std::size_t i = 0; i < count; ++i) receive(i);
+        }
+        for (;;) {
+            const auto check = [&](const Status& status) {
+                if (status.error && status.error != Errc::truncated && wrong++ == 0) {
+                    ADD_FAILURE() << status.error.message();
+                }
+            };
+            std::vector<Finished> done;
+            if (own(3) == 0) {
+                done = test_some(requests);
+            } else {
+                done = wait_some(requests);
+                if (done.empty()) break;
+            }
+            for (const Finished& each : done) check(each.status);
+            if (own(4) == 0) ::usleep(own(100));
+        }
+        for (std::size_t i = 0; i < count; ++i) {
+            const auto seed_of =
+                static_cast<unsigned>(round * 20 + static_cast<int>(i) + other);
+            const bool good =
+                has_pattern(where[i].first(wanted[i]), seed_of) &&
+                std::all_of(where[i].begin() + static_cast<std::ptrdiff_t>(wanted[i]),
+                            where[i].end(), [](std::byte b) { return b == std::byte{0xaa}; });
+            if (!good && wrong++ < 3) ADD_FAILURE() << "round " << round << " message " << i;
+        }
+    }
+    world.barrier();
+}
+TEST(Review, AllWaysAtOnceWithSendersThatComeAndGo) {
+    const char* const asked = std::getenv("ONECOPY_ROUNDS");
+    const int rounds = asked != nullptr ? std::atoi(asked) : 60;
+    Ranks ranks(2, [rounds](Node& node) {
+        // A word for an answer first: otherwise all blocks may be gone (6).
+        node.world().barrier();
+        all_ways_at_once(node, rounds, 5);
+    });
+    EXPECT_TRUE(end_well(ranks, {0, 1}, 300000));
+}
+TEST(Review, AllWaysAtOnceWithSendersThatStopAtAnyMoment) {
+    const char* const asked = std::getenv("ONECOPY_ROUNDS");
+    const int rounds = asked != nullptr ? std::atoi(asked) : 60;
+    Ranks ranks(2, [rounds](Node& node) {
+        node.world().barrier();
+        all_ways_at_once(node, rounds, 6);
+    });
+    std::thread stopping([&] {
+        Random random{3};
+        for (int i = 0; i < rounds * 2; ++i) {
+            const pid_t pid = ranks.pid(static_cast<int>(random(2)));
+            ::kill(pid, SIGSTOP);
+            ::usleep(random(4) == 0 ? 40'000 : random(3000));
+            ::kill(pid, SIGCONT);
+            ::usleep(random(5000));
+        }
+    });
+    stopping.join();
+    EXPECT_TRUE(end_well(ranks, {0, 1}, 300000));
+}
+
 }  // namespace
 }  // namespace onecopy
