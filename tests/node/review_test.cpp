@@ -301,7 +301,8 @@ TEST(Review, ThreadsOfARankWaitForSomeOfTheirRequestsAtOnce) {
                                                              : world.irecv(each, 0, thread));
                     }
                     for (;;) {
-                        const auto done = round % 2 == 0 ? wait_some(requests) : test_some(requests);
+                        const auto done =
+                            round % 2 == 0 ? wait_some(requests) : test_some(requests);
                         for (const Finished& each : done) {
                             if (each.status.error && failed++ == 0) {
                                 ADD_FAILURE() << each.status.error.message();
@@ -640,7 +641,7 @@ void all_ways_at_once(Node& node, int rounds, std::uint32_t seed) {
             box.arena = static_cast<std::byte*>(node.arena().allocate(most, 64));
         }
     }
-    Random same{seed};                                       // both know it
+    Random same{seed};                                                 // both know it
     Random own{seed + 77 + static_cast<std::uint32_t>(world.rank())};  // each his own
     int wrong = 0;
     for (int round = 0; round < rounds; ++round) {
@@ -682,7 +683,8 @@ void all_ways_at_once(Node& node, int rounds, std::uint32_t seed) {
             const std::size_t length = bytes[i + count * static_cast<std::size_t>(world.rank())];
             const Segment from =
                 Segment(own(2) == 0 ? out[i].arena : out[i].ordinary.data(), most).first(length);
-            test::fill(from, static_cast<unsigned>(round * 20 + static_cast<int>(i) + world.rank()));
+            test::fill(from,
+                       static_cast<unsigned>(round * 20 + static_cast<int>(i) + world.rank()));
             if (own(3) == 0) {
                 std::vector<ConstSegment> list;
                 for (const Segment& each : pieces(from)) list.emplace_back(each);
@@ -713,8 +715,7 @@ void all_ways_at_once(Node& node, int rounds, std::uint32_t seed) {
             if (own(4) == 0) ::usleep(own(100));
         }
         for (std::size_t i = 0; i < count; ++i) {
-            const auto seed_of =
-                static_cast<unsigned>(round * 20 + static_cast<int>(i) + other);
+            const auto seed_of = static_cast<unsigned>(round * 20 + static_cast<int>(i) + other);
             const bool good =
                 has_pattern(where[i].first(wanted[i]), seed_of) &&
                 std::all_of(where[i].begin() + static_cast<std::ptrdiff_t>(wanted[i]),
@@ -753,6 +754,89 @@ TEST(Review, AllWaysAtOnceWithSendersThatStopAtAnyMoment) {
     });
     stopping.join();
     EXPECT_TRUE(end_well(ranks, {0, 1}, 300000));
+}
+
+// --- 18: a barrier is told to some only.
+TEST(Review, ABarrierThatOneRankHasLeftEndsForAllOthers) {
+    Ranks ranks(12, [](Node& node) {
+        Communicator& world = node.world();
+        Communicator rest = world.split(world.rank() == 11 ? 1 : 0);
+        if (world.rank() == 11) return;
+        std::error_code error;
+        world.barrier(error);
+        EXPECT_EQ(error, Errc::peer_left);
+        rest.barrier();
+    });
+    EXPECT_TRUE(end_well(ranks, {0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10}));
+}
+
+// --- held
+TEST(Review, ALongMessageLetsOtherThreadsIn) {
+    NodeOptions options;
+    options.threads = true;
+    Ranks ranks(
+        2,
+        [](Node& node) {
+            Communicator& world = node.world();
+            std::vector<std::byte> memory(std::size_t{512} << 20, std::byte{1});
+            world.barrier();
+            std::atomic<bool> over = false;
+            std::atomic<long> looked = 0;
+            std::thread other([&] {
+                while (!over) {
+                    world.iprobe(1 - world.rank(), 9);
+                    ++looked;
+                    ::usleep(100);
+                }
+            });
+            const long before = looked;
+            if (world.rank() == 0) world.send(memory, 1, 0);
+            if (world.rank() == 1) world.recv(memory, 0, 0);
+            const long after = looked;
+            over = true;
+            other.join();
+            // 512 MiB in steps of 256 KiB are 2,000 chances.
+            EXPECT_GE(after - before, 20);
+        },
+        options);
+    EXPECT_TRUE(end_well(ranks, {0, 1}, 30000));
+}
+
+// --- held
+TEST(Review, LargeMessagesArriveWithoutADescriptorToSpare) {
+    Ranks ranks(2, [](Node& node) {
+        Communicator& world = node.world();
+        std::vector<std::byte> memory(300'000);
+        const rlimit none{3, 3};
+        ::setrlimit(RLIMIT_NOFILE, &none);
+        std::error_code error;
+        if (world.rank() == 0) {
+            test::fill(memory, 2);
+            world.send(memory, 1, 0, error);
+        } else {
+            world.recv(memory, 0, 0, error);
+            EXPECT_TRUE(has_pattern(memory, 2));
+        }
+        EXPECT_FALSE(error) << error.message();
+    });
+    EXPECT_TRUE(end_well(ranks, {0, 1}));
+}
+TEST(Review, ThousandsOfMessagesToOneselfFarMoreThanTheRingHolds) {
+    EXPECT_RANKS(1, [](Node& node) {
+        Communicator& world = node.world();
+        constexpr std::size_t count = 3000;
+        std::vector<std::vector<std::byte>> out, in;
+        std::vector<Request> requests;
+        for (std::size_t i = 0; i < count; ++i) {
+            out.emplace_back(i * 37 % 6000);
+            in.emplace_back(out.back().size());
+            test::fill(out.back(), static_cast<unsigned>(i));
+            requests.push_back(world.isend(out.back(), 0, 1));
+        }
+        for (auto& each : in) requests.push_back(world.irecv(each, any_source, any_tag));
+        for (const Status& each : wait_all(requests)) EXPECT_FALSE(each.error);
+        EXPECT_TRUE(in == out);
+    });
 }
 
 }  // namespace
