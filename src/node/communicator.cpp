@@ -18,6 +18,9 @@ using node::Pieces;
 /// Tags of our own messages, in contexts that no user's message is in.
 constexpr int barrier_tag = 0, gather_tag = 1, answer_tag = 2;
 
+/// In the place of a communicator's number: there will be none, since not all came.
+constexpr int somebody_left = -2;
+
 void describe(Operation& operation, Kind kind, node::Context& context, Pieces memory, int peer,
               int tag) {
     operation.kind = kind;
@@ -266,22 +269,30 @@ Message Communicator::mprobe(int from, int tag) {
 }
 
 void Communicator::barrier(std::error_code& error) noexcept {
-    // Each round everybody hears, directly or not, of twice as many others.
+    // Each round everybody hears, directly or not, of twice as many others. Who has failed goes on
+    // and says so: else those who wait for him, and for whom nobody failed, would wait for ever.
     error.clear();
-    for (int distance = 1; distance < size() && !error; distance *= 2) {
+    std::byte failed{0};
+    for (int distance = 1; distance < size(); distance *= 2) {
         Operation receive, send;
-        std::byte nothing{};
-        describe(receive, Kind::receive, *inner_, Pieces(Segment(&nothing, 0)),
+        std::byte theirs{0};
+        describe(receive, Kind::receive, *inner_, Pieces(Segment(&theirs, 1)),
                  (rank() - distance + size()) % size(), barrier_tag);
-        describe(send, Kind::send, *inner_, Pieces(ConstSegment(&nothing, 0)),
+        describe(send, Kind::send, *inner_, Pieces(ConstSegment(&failed, 1)),
                  (rank() + distance) % size(), barrier_tag);
         Endpoint::Lock lock(*endpoint_);
         endpoint_->start(receive);
         endpoint_->start(send);
-        const std::error_code sent = finish(*endpoint_, lock, send).error;
-        if (sent) endpoint_->cancel(receive);
-        error = finish(*endpoint_, lock, receive).error;
-        if (sent) error = sent;
+        for (Operation* const each : {&send, &receive}) {
+            const std::error_code found = finish(*endpoint_, lock, *each).error;
+            if (!error) error = found;
+        }
+        if (!error && theirs != std::byte{0}) error = static_cast<Errc>(theirs);
+        if (error) {
+            const bool ours = error.category() == onecopy_category();
+            failed =
+                static_cast<std::byte>(ours ? error.value() : static_cast<int>(Errc::peer_left));
+        }
     }
 }
 void Communicator::barrier() {
@@ -310,12 +321,26 @@ Communicator Communicator::split(int color, int key) {
     if (rank() != 0) {
         send(std::as_bytes(std::span(&own, 1)), 0, gather_tag);
         receive(as_bytes(answer), 0, answer_tag);
+        if (answer[0] == somebody_left) check(Errc::peer_left, what);
     } else {
         std::vector<Choice> choices(static_cast<std::size_t>(size()));
         choices[0] = own;
+        std::error_code failure;
         for (int i = 1; i < size(); ++i) {
-            receive(std::as_writable_bytes(std::span(&choices[static_cast<std::size_t>(i)], 1)), i,
-                    gather_tag);
+            const Segment into =
+                std::as_writable_bytes(std::span(&choices[static_cast<std::size_t>(i)], 1));
+            const std::error_code error =
+                run(*endpoint_, Kind::receive, *inner_, Pieces(into), i, gather_tag).error;
+            if (error) failure = error;
+        }
+        if (failure) {
+            // The others wait for an answer.
+            answer[0] = somebody_left;
+            for (int i = 1; i < size(); ++i) {
+                run(*endpoint_, Kind::send, *inner_, Pieces(ConstSegment(as_bytes(answer))), i,
+                    answer_tag);
+            }
+            check(failure, what);
         }
         std::sort(choices.begin(), choices.end(), [](const Choice& one, const Choice& other) {
             return std::tie(one.color, one.key, one.rank) <

@@ -1,4 +1,6 @@
 // What becomes of operations whose peers have left or died.
+#include <algorithm>
+
 #include "node/endpoint.hpp"
 
 namespace onecopy::node {
@@ -31,8 +33,16 @@ std::error_code Endpoint::hopeless(const Context& context, int source, int tag) 
     return nobody ? make_error_code(Errc::peer_left) : std::error_code();
 }
 
+void Endpoint::drain_rings() noexcept {
+    accept_rings();
+    for (RingReader& ring : incoming_) {
+        while (take_messages(ring)) {
+        }
+    }
+}
+
 void Endpoint::bury() noexcept {
-    departures_seen_ = watch_.departures();
+    departures_seen_ = std::max(watch_.departures(), 1U);  // not 0: somebody has gone
     for (int rank = 0; rank < ranks(); ++rank) {
         const Stage stage = watch_.stage(rank);
         if (stage == Stage::left || stage == Stage::dead) {
@@ -40,11 +50,7 @@ void Endpoint::bury() noexcept {
         }
     }
     // What they sent before is still in their rings.
-    accept_rings();
-    for (RingReader& ring : incoming_) {
-        while (take_messages(ring)) {
-        }
-    }
+    drain_rings();
     for (auto& [number, one] : contexts_) {
         Context& context = *one;
         if (!context.is_open()) continue;

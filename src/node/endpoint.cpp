@@ -3,6 +3,7 @@
 #include <sched.h>
 #include <sys/auxv.h>
 #include <sys/random.h>
+#include <sys/syscall.h>
 #include <unistd.h>
 
 #include <algorithm>
@@ -10,6 +11,7 @@
 #include <cerrno>
 #include <cstring>
 #include <new>
+#include <string_view>
 
 namespace onecopy::node {
 namespace {
@@ -40,8 +42,22 @@ Endpoint::Endpoint(JobMemory memory, int rank, const Arena* arena, bool threads)
       stages_(static_cast<std::size_t>(memory_.ranks()), Stage::here),
       outgoing_(static_cast<std::size_t>(memory_.ranks())) {
     RankLine& line = memory_.line(rank);
+    // Nothing is written before it is ours: another process may be that rank, and go on being it.
+    if (!line.life.hold()) {
+        throw std::system_error(EEXIST, std::system_category(),
+                                "onecopy: join a job: another process is that rank");
+    }
+    if (line.stage.load(std::memory_order_acquire) != Stage::absent) {
+        line.life.let_go();
+        throw std::system_error(
+            EEXIST, std::system_category(),
+            "onecopy: join a job: that rank has been here already and has ended; "
+            "a rank is one process, from its start to its end");
+    }
+    holder_ = static_cast<int>(::syscall(SYS_gettid));
     line.pid = ::getpid();
-    line.start_ticks = start_ticks_of(line.pid);
+    line.pid_namespace = own_pid_namespace();
+    line.start_ticks = life_of(line.pid).start_ticks;
     line.program_address = ::getauxval(AT_RANDOM);
     std::memcpy(line.program.data(), reinterpret_cast<const void*>(::getauxval(AT_RANDOM)),
                 program_bytes);
@@ -54,17 +70,26 @@ Endpoint::Endpoint(JobMemory memory, int rank, const Arena* arena, bool threads)
     CPU_ZERO(&cpus);
     ::sched_getaffinity(0, sizeof cpus, &cpus);
     std::memcpy(line.cpus.data(), &cpus, std::min(sizeof cpus, sizeof line.cpus));
-    if (!line.life.hold()) {
-        throw std::system_error(EEXIST, std::system_category(),
-                                "onecopy: join a job: another process is that rank");
-    }
+    with_queue_.reserve(outgoing_.size());
     line.stage.store(Stage::here, std::memory_order_release);
 }
 
 Endpoint::~Endpoint() {
+    if (os::process_number() != maker_) {
+        // A forked child: the rank is its parent, and the memory is not here.
+        static_cast<void>(notifier_.release());
+        memory_.leave_mapped();
+        return;
+    }
     notifier_.reset();
     watch_.leave();
-    memory_.line(rank_).life.let_go();
+    if (static_cast<int>(::syscall(SYS_gettid)) == holder_) {
+        memory_.line(rank_).life.let_go();
+    } else {
+        // Only the thread that holds the lifeline can let go, and its list of such words runs
+        // through this memory for as long as it lives.
+        memory_.leave_mapped();
+    }
 }
 
 Context& Endpoint::context(std::uint32_t number) {
@@ -188,8 +213,13 @@ void Endpoint::start_receive(Operation& receive) noexcept {
         if (Arrived* const message = matching.find(receive.peer, receive.tag)) {
             return this->receive(receive, matching.take(*message));
         }
-        if (const auto why = hopeless(*receive.context, receive.peer, receive.tag)) {
-            return receive.finish(why);
+        if (hopeless(*receive.context, receive.peer, receive.tag)) {
+            // What was sent before, by ourselves too, may still be in a ring.
+            drain_rings();
+            if (Arrived* const message = matching.find(receive.peer, receive.tag)) {
+                return this->receive(receive, matching.take(*message));
+            }
+            return receive.finish(hopeless(*receive.context, receive.peer, receive.tag));
         }
         receive.progress = Progress::posted;
         matching.post(receive);
@@ -257,7 +287,7 @@ bool Endpoint::progress() noexcept {
         any = look_at_offer(*each) || any;
         each = next;
     }
-    if (watch_.departures() != departures_seen_) {
+    if (watch_.departures() > departures_seen_) {
         bury();
         any = true;
     }
@@ -286,10 +316,7 @@ void Endpoint::take(const RingReader::Message& message, int from) noexcept {
             return deliver(*receive, envelope.source, envelope.tag, message.bytes);
         }
         Source source;
-        if (large && !read_announcement(message.bytes, from, source)) {
-            if (receive != nullptr) receive->finish(no_memory());
-            return;
-        }
+        if (large) read_announcement(message.bytes, from, source);
         if (receive != nullptr) {
             return begin_copy(*receive, std::move(source), envelope.source, envelope.tag);
         }
@@ -305,7 +332,11 @@ void Endpoint::take(const RingReader::Message& message, int from) noexcept {
         }
         to.matching().keep(std::move(kept));
     } catch (const std::bad_alloc&) {
-        // Nobody can be told: as if the process had been killed for want of memory.
+        // The sender has forgotten it, and no call of ours can say it: as if the kernel had killed
+        // us.
+        constexpr std::string_view line =
+            "onecopy: no memory for a message that nobody has called for yet; the rank is ended\n";
+        [[maybe_unused]] const ssize_t put = ::write(STDERR_FILENO, line.data(), line.size());
         std::abort();
     }
 }
@@ -313,7 +344,7 @@ void Endpoint::take(const RingReader::Message& message, int from) noexcept {
 RingWriter* Endpoint::ring_to(int rank) noexcept {
     Outgoing& out = outgoing_[static_cast<std::size_t>(rank)];
     if (!out.ring) {
-        const auto block = memory_.take_block();
+        const auto block = memory_.take_ring();
         if (!block) return nullptr;
         RingMemory& ring = memory_.ring(*block);
         ring.from = rank_;
@@ -348,23 +379,36 @@ void Endpoint::give_back_lines() noexcept {
 void Endpoint::hold_lifeline() noexcept {
     // The thread that held it may have ended.
     os::Lifeline& life = memory_.line(rank_).life;
-    if (!life.held()) life.hold();
+    if (!life.held() && life.hold()) holder_ = static_cast<int>(::syscall(SYS_gettid));
 }
 
 int Endpoint::native_handle() {
-    if (!notifier_) notifier_.emplace(memory_.line(rank_).bell, watch_);
+    if (!notifier_) notifier_ = std::make_unique<Notifier>(memory_.line(rank_).bell, watch_);
     return notifier_->fd();
 }
 
 bool Endpoint::look_again() noexcept {
     give_back_lines();
-    watch_.look_at_all();
-    return progress();
+    const bool news = look_for_the_dead(-1);
+    return progress() || news;
 }
 
-void Endpoint::look_for_the_dead(int rank) noexcept {
+bool Endpoint::look_for_the_dead(int rank) noexcept {
     if (rank >= 0) watch_.look_at(rank);
     watch_.look_at_all();
+    return bury_if_news();
+}
+
+/// Also what was not counted: who is killed while it writes that it goes is not.
+bool Endpoint::bury_if_news() noexcept {
+    bool news = watch_.departures() > departures_seen_;
+    for (int each = 0; each < ranks() && !news; ++each) {
+        const Stage stage = watch_.stage(each);
+        news = (stage == Stage::left || stage == Stage::dead) &&
+               stages_[static_cast<std::size_t>(each)] == Stage::here;
+    }
+    if (news) bury();
+    return news;
 }
 
 bool Endpoint::crowded() noexcept {

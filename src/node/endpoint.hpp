@@ -28,7 +28,9 @@
 #include "onecopy/arena.hpp"
 #include "onecopy/attachment.hpp"
 #include "onecopy/error.hpp"
+#include "os/coarse_clock.hpp"
 #include "os/fence.hpp"
+#include "os/process_number.hpp"
 
 namespace onecopy::node {
 
@@ -122,12 +124,22 @@ public:
     /// empty view if that cannot be: it is to be received then. For each: let_go().
     View hold(const Arrived& message) noexcept;
     void let_go(const Source& source) noexcept;
+    /// Lets the sender of a message go that was found, taken out of the queue, and is not wanted.
+    void drop(const Arrived& message) noexcept;
 
     /// See Communicator::native_handle(). Throws as Notifier.
     int native_handle();
     /// After a look that found nothing.
     void rest() noexcept {
-        if (notifier_) notifier_->arm([this] { return look_again(); });
+        // Who only looks, and never waits, must learn of deaths too.
+        constexpr std::uint64_t between_looks_ms = 20;
+        const std::uint64_t now = os::coarse_ms();
+        bool news = false;
+        if (now >= looked_ms_ + between_looks_ms) {
+            looked_ms_ = now;
+            news = look_for_the_dead(-1);
+        }
+        if (notifier_) notifier_->arm([this, news] { return look_again() || news; });
     }
 
     /// Takes back a receive that has no message yet; false if it has.
@@ -193,7 +205,9 @@ private:
 
     bool look_again() noexcept;
     void hold_lifeline() noexcept;
-    void look_for_the_dead(int rank) noexcept;
+    /// True if somebody had gone that we did not know of.
+    bool look_for_the_dead(int rank) noexcept;
+    bool bury_if_news() noexcept;
     /// After departures: ends what waits for those who are gone.
     void bury() noexcept;
     void end_receives(Context& context, int source, std::error_code error) noexcept;
@@ -203,6 +217,7 @@ private:
     RingWriter* ring_to(int rank) noexcept;
     void accept_rings() noexcept;
     void give_back_lines() noexcept;
+    void drain_rings() noexcept;
     bool take_messages(RingReader& ring) noexcept;
     void take(const RingReader::Message& message, int from) noexcept;
     bool flush(int rank) noexcept;
@@ -224,7 +239,7 @@ private:
     static void list_for_receiver(Operation& send);
     [[nodiscard]] static std::size_t announcement_bytes(const Operation& send) noexcept;
     void write_announcement(Operation& send, std::byte* to) noexcept;
-    bool read_announcement(std::span<const std::byte> bytes, int from, Source& source) noexcept;
+    void read_announcement(std::span<const std::byte> bytes, int from, Source& source);
     void begin_copy(Operation& receive, Source source, int from, int tag) noexcept;
     bool step(Operation& receive) noexcept;
     Transfer copy_some(Operation& receive, std::uint64_t most) noexcept;
@@ -235,8 +250,15 @@ private:
 
     // Large messages through slots that both copy to and from (staged.cpp):
     void open_stage(Operation& receive, Handoff& shared) noexcept;
-    void close_stage(const Handoff& shared, Outcome outcome) noexcept;
+    void close_stage(Operation& receive, Outcome outcome) noexcept;
+    using StageSlots = std::array<std::uint32_t, stage_slots>;
+    bool take_stage(StageSlots& slots) noexcept;
+    struct Range {
+        std::uint64_t begin = 0, end = 0;
+    };
+    static Range next_by_call(Handoff& shared, std::uint32_t word) noexcept;
     bool step_staged(Operation& receive) noexcept;
+    bool look_for_its_sender(Operation& receive) noexcept;
     bool drain(Operation& receive, Handoff& shared) noexcept;
     bool push(Operation& send, Handoff& shared) noexcept;
     void refuse_to_push(Operation& send, Handoff& shared) noexcept;
@@ -254,6 +276,7 @@ private:
     Peers peers_;
     Watch watch_;
     std::uint32_t departures_seen_ = 0;
+    std::uint64_t looked_ms_ = 0;
     std::vector<Stage> stages_;  // by rank, as of then
     std::optional<bool> crowded_;
 
@@ -265,11 +288,21 @@ private:
     List<Operation, Working> copies_;
     List<Operation, Working> offers_;
     std::vector<HandoffName> free_handoffs_;
-    std::vector<std::array<std::uint32_t, stage_slots>> free_stages_;
+    std::size_t handoffs_ = 0;
+    std::vector<StageSlots> free_stages_;
+    struct LostStage {
+        StageSlots slots;
+        HandoffName handoff;
+        int rank;
+    };
+    std::vector<LostStage> lost_stages_;
+    std::size_t stages_made_ = 0;
     std::vector<Operation*> pushes_;  // begun and not given back
     unsigned waiting_ = 0;            // calls that wait, one for each thread
     Tally tally_;
-    std::optional<Notifier> notifier_;  // the last: it looks at the others until it ends
+    int holder_ = -1;  // the thread that holds the lifeline
+    std::uint32_t maker_ = os::process_number();
+    std::unique_ptr<Notifier> notifier_;  // the last: it looks at the others until it ends
 };
 
 }  // namespace onecopy::node

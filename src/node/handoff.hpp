@@ -39,6 +39,12 @@ enum class Help : std::uint32_t {
     needed    ///< through the stage, and nobody else can: as soon as it can
 };
 
+constexpr Help way_of(std::uint32_t word) noexcept { return static_cast<Help>(word & 0xff); }
+constexpr std::uint32_t word_of(Help way, std::uint32_t before = 0,
+                                bool given_back = false) noexcept {
+    return (before & ~0xffU) + (given_back ? 0x100U : 0U) + static_cast<std::uint32_t>(way);
+}
+
 inline constexpr std::size_t stage_slots = 8;
 
 /// A block of the job's memory, the receiver's. `full` is stored by the sender when the rest is
@@ -61,11 +67,15 @@ struct alignas(64) Handoff {
     /// Whether the helper could not copy what it had claimed; before `helped` counts it.
     std::atomic<std::uint32_t> spoiled;
 
-    std::atomic<Help> help;
+    /// A Help, and above it how often the sender has given back: whoever reads `left` reads this
+    /// before and after.
+    std::atomic<std::uint32_t> help;
     std::array<std::uint32_t, stage_slots> slots;  ///< of the stage: blocks
     /// What the sender had claimed and leaves to the receiver; before `help` goes back to staging.
     /// None if both are equal, which only the receiver brings about.
-    std::uint64_t left_from, left_to;
+    std::atomic<std::uint64_t> left_from, left_to;
+
+    [[nodiscard]] Help way() const noexcept { return way_of(help.load(std::memory_order_acquire)); }
 
     static constexpr std::uint64_t closed = ~std::uint64_t{0} / 2;
 

@@ -1,6 +1,7 @@
 #include "node/job_memory.hpp"
 
 #include <fcntl.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include <algorithm>
@@ -27,33 +28,54 @@ constexpr std::uint32_t records = sizeof(void*) == 8 ? 1 << 20 : 1 << 12;
     throw std::system_error(error, std::system_category(), what);
 }
 
-/// Enough for a ring in each direction of every pair, to oneself too, and as much again for
-/// hand-offs; in 32 bits as much as fits.
-std::uint32_t blocks_for(int ranks) noexcept {
+struct BlockCounts {
+    std::uint32_t rings, all;
+};
+
+/// A ring in each direction of every pair, to oneself too, and for every rank some blocks of
+/// hand-offs and stages; in 32 bits as much as fits.
+BlockCounts blocks_for(int ranks) noexcept {
     const auto count = static_cast<std::uint64_t>(ranks);
-    const std::uint64_t wanted = count * count + 64 * count;
-    const std::uint64_t room = std::numeric_limits<std::size_t>::max() / 16 / block_bytes;
-    return static_cast<std::uint32_t>(
-        std::min({wanted, room, std::uint64_t{std::numeric_limits<std::uint32_t>::max()}}));
+    const std::uint64_t room =
+        std::min<std::uint64_t>(std::numeric_limits<std::size_t>::max() / 16 / block_bytes,
+                                std::numeric_limits<std::uint32_t>::max());
+    const std::uint64_t others = std::min(64 * count, room / 2);
+    const std::uint64_t rings = std::min(count * count, room - others);
+    return {static_cast<std::uint32_t>(rings), static_cast<std::uint32_t>(rings + others)};
+}
+
+std::optional<std::uint32_t> take(std::atomic<std::uint32_t>& counter, std::uint32_t end) noexcept {
+    std::uint32_t number = counter.load(std::memory_order_relaxed);
+    do {
+        if (number >= end) return {};
+    } while (!counter.compare_exchange_weak(number, number + 1, std::memory_order_relaxed));
+    return number;
 }
 
 }  // namespace
 
-std::uint64_t start_ticks_of(int pid) noexcept {
+ProcessLife life_of(int pid) noexcept {
     std::array<char, 64> path;
     std::snprintf(path.data(), path.size(), "/proc/%d/stat", pid);
     const os::Fd file(::open(path.data(), O_RDONLY | O_CLOEXEC));
     std::array<char, 1024> text;
     const ssize_t got = file ? ::read(file.get(), text.data(), text.size() - 1) : -1;
-    if (got <= 0) return 0;
+    if (got <= 0) return {};
     text[static_cast<std::size_t>(got)] = '\0';
     // The second field is the program's name in parentheses, which may hold anything; the state
     // behind it is the third, the time the twenty-second.
     const char* at = std::strrchr(text.data(), ')');
-    for (int field = 2; at != nullptr && field < 22; ++field) {
-        at = std::strchr(at + 1, ' ');
-    }
-    return at != nullptr ? std::strtoull(at, nullptr, 10) : 0;
+    if (at == nullptr || at[1] == '\0') return {};
+    ProcessLife life;
+    life.state = at[2];
+    for (int field = 2; at != nullptr && field < 22; ++field) at = std::strchr(at + 1, ' ');
+    if (at != nullptr) life.start_ticks = std::strtoull(at, nullptr, 10);
+    return life;
+}
+
+std::uint64_t own_pid_namespace() noexcept {
+    struct stat facts {};
+    return ::stat("/proc/self/ns/pid", &facts) == 0 ? facts.st_ino : 0;
 }
 
 std::size_t JobMemory::blocks_offset(int ranks) noexcept {
@@ -64,7 +86,7 @@ std::size_t JobMemory::blocks_offset(int ranks) noexcept {
 JobMemory JobMemory::create(int ranks) {
     if (ranks < 1 || ranks > max_ranks) fail(EINVAL, "onecopy: a job of that many ranks");
     JobMemory memory;
-    const std::uint32_t blocks = blocks_for(ranks);
+    const auto [rings, blocks] = blocks_for(ranks);
     memory.segment_ =
         os::JobSegment::create(blocks_offset(ranks) + std::size_t{blocks} * block_bytes +
                                std::size_t{records} * sizeof(ShrinkRecord));
@@ -73,6 +95,7 @@ JobMemory JobMemory::create(int ranks) {
     head.magic = magic;
     head.ranks = static_cast<std::uint32_t>(ranks);
     head.blocks = blocks;
+    head.rings = rings;
     memory.find_parts();
     head.taken_contexts.store(1, std::memory_order_relaxed);
     for (int rank = 0; rank < ranks; ++rank) {
@@ -102,14 +125,15 @@ void JobMemory::find_parts() noexcept {
     records_ = blocks_ + std::size_t{head().blocks} * block_bytes;
 }
 
+std::optional<std::uint32_t> JobMemory::take_ring() const noexcept {
+    return take(head().taken_rings, head().rings);
+}
+
 std::optional<std::uint32_t> JobMemory::take_block() const noexcept {
     JobHead& shared = head();
-    std::uint32_t number = shared.taken_blocks.load(std::memory_order_relaxed);
-    do {
-        if (number >= shared.blocks) return {};
-    } while (
-        !shared.taken_blocks.compare_exchange_weak(number, number + 1, std::memory_order_relaxed));
-    return number;
+    const auto number = take(shared.taken_blocks, shared.blocks - shared.rings);
+    if (!number) return {};
+    return shared.rings + *number;
 }
 
 }  // namespace onecopy::node

@@ -34,12 +34,15 @@ enum class Stage : std::uint32_t {
 struct JobHead {
     std::uint64_t magic;
     std::uint32_t ranks;
-    std::uint32_t blocks;   ///< there are so many
+    std::uint32_t blocks;   ///< there are so many, of both kinds
+    std::uint32_t rings;    ///< of these, for rings: they come first
     std::uint32_t records;  ///< for so many communicators
     /// Ranks that have left or died, each counted once. Waiters watch it: whatever waits for one of
     /// them waits in vain. Added to by who finds out, after its stage was stored.
     alignas(64) std::atomic<std::uint32_t> departures;
-    /// Blocks that are taken. They are never given back; who takes one uses it again and again.
+    /// Blocks that are taken, for rings and for all else: neither takes from the other. They are
+    /// never given back; who takes one uses it again and again.
+    alignas(64) std::atomic<std::uint32_t> taken_rings;
     alignas(64) std::atomic<std::uint32_t> taken_blocks;
     /// Contexts that are taken: numbers of communicators. 0 is the world's.
     alignas(64) std::atomic<std::uint32_t> taken_contexts;
@@ -51,7 +54,8 @@ inline constexpr std::size_t program_bytes = 16;
 struct alignas(64) RankLine {
     std::atomic<Stage> stage;
     std::int32_t pid;
-    std::uint64_t start_ticks;  ///< when that process was started, see start_ticks_of()
+    std::uint64_t pid_namespace;  ///< in which that number means it
+    std::uint64_t start_ticks;    ///< when that process was started, see life_of()
     /// The random bytes that the kernel gave its program, and where. getauxval(3), AT_RANDOM.
     std::uint64_t program_address;
     std::array<std::byte, program_bytes> program;
@@ -80,9 +84,17 @@ struct alignas(64) ShrinkRecord {
     std::array<std::atomic<std::uint32_t>, max_ranks / 32> arrived;
 };
 
-/// When a process was started, in ticks of 10 ms since the machine was; 0: no such process, or no
-/// /proc. Together with its number it names a process for good. Source: proc(5), /proc/PID/stat.
-std::uint64_t start_ticks_of(int pid) noexcept;
+/// When a process was started, in ticks of 10 ms since the machine was, which with its number names
+/// it for good; and its state, as a letter. Zeros: no such process, or no /proc. Needs a
+/// descriptor. Source: proc(5), /proc/PID/stat.
+struct ProcessLife {
+    std::uint64_t start_ticks = 0;
+    char state = 0;
+};
+ProcessLife life_of(int pid) noexcept;
+
+/// A number for this process's pid namespace; 0 without /proc. Source: namespaces(7).
+std::uint64_t own_pid_namespace() noexcept;
 
 class JobMemory {
 public:
@@ -105,6 +117,8 @@ public:
     }
     /// A block that nobody has, zero; nothing if there are no more. Any thread.
     [[nodiscard]] std::optional<std::uint32_t> take_block() const noexcept;
+    /// The same for a ring.
+    [[nodiscard]] std::optional<std::uint32_t> take_ring() const noexcept;
     [[nodiscard]] std::byte* block(std::uint32_t number) const noexcept {
         return blocks_ + std::size_t{number} * block_bytes;
     }
@@ -118,6 +132,7 @@ public:
     }
 
     [[nodiscard]] int fd() const noexcept { return segment_.fd(); }
+    void leave_mapped() noexcept { segment_.leave_mapped(); }
     void close_fd() noexcept { segment_.close_fd(); }
 
 private:

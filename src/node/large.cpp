@@ -45,6 +45,8 @@ std::optional<HandoffName> Endpoint::take_handoff() noexcept {
         if (free_handoffs_.empty()) {
             const auto block = memory_.take_block();
             if (!block) return {};
+            handoffs_ += handoffs_in_block;
+            free_handoffs_.reserve(handoffs_);  // for when all of them come back
             for (std::uint32_t i = handoffs_in_block; i-- > 0;) {
                 free_handoffs_.push_back({*block, i});
             }
@@ -80,7 +82,7 @@ void Endpoint::write_announcement(Operation& send, std::byte* to) noexcept {
     shared.next.store(Handoff::closed, std::memory_order_relaxed);
     shared.helped.store(0, std::memory_order_relaxed);
     shared.spoiled.store(0, std::memory_order_relaxed);
-    shared.help.store(Help::none, std::memory_order_relaxed);
+    shared.help.store(0, std::memory_order_relaxed);
     send.staged = send.unreadable = false;
     shared.state.store(HandoffState::offered, std::memory_order_release);
 
@@ -106,8 +108,8 @@ void Endpoint::write_announcement(Operation& send, std::byte* to) noexcept {
     }
 }
 
-bool Endpoint::read_announcement(std::span<const std::byte> bytes, int from,
-                                 Source& source) noexcept {
+/// Throws std::bad_alloc.
+void Endpoint::read_announcement(std::span<const std::byte> bytes, int from, Source& source) {
     Announcement announcement;
     std::memcpy(&announcement, bytes.data(), sizeof announcement);
     bytes = bytes.subspan(sizeof announcement);
@@ -115,20 +117,17 @@ bool Endpoint::read_announcement(std::span<const std::byte> bytes, int from,
     source.bytes = announcement.bytes;
     source.handoff = announcement.handoff;
     std::memcpy(&source.one, bytes.data(), sizeof source.one);
-    if (announcement.segments == 1) return true;
-    try {
-        source.many.resize(announcement.segments);
-    } catch (const std::bad_alloc&) {
-        return false;
-    }
+    if (announcement.segments == 1) return;
+    source.many.resize(announcement.segments);
     const auto list = std::as_writable_bytes(std::span(source.many));
     if (announcement.list_is_remote == 0) {
         std::memcpy(list.data(), bytes.data(), list.size());
-        return true;
+        return;
     }
     std::error_code error;
     const Process* const process = peers_.process(from, error);
-    return process != nullptr && read(*process, source.one.address, list).bytes == list.size();
+    source.unknown =
+        process == nullptr || read(*process, source.one.address, list).bytes != list.size();
 }
 
 void Endpoint::begin_copy(Operation& receive, Source source, int from, int tag) noexcept {
@@ -138,7 +137,7 @@ void Endpoint::begin_copy(Operation& receive, Source source, int from, int tag) 
     receive.status.bytes = receive.source.bytes;
     receive.wanted = std::min(receive.bytes, receive.source.bytes);
     receive.moved = receive.claimed = 0;
-    receive.shared = receive.staged = false;
+    receive.shared = receive.staged = receive.has_stage = receive.waits_for_stage = false;
     receive.failure.clear();
     receive.progress = Progress::pulling;
     copies_.append(receive);
@@ -156,20 +155,23 @@ void Endpoint::begin_copy(Operation& receive, Source source, int from, int tag) 
     receive.to.begin(to);
     receive.from.begin(list);
 
+    if (receive.wanted == 0 || receive.source.rank == rank_) return;
+    const Attachment* const arena =
+        receive.source.unknown ? nullptr : peers_.arena(receive.source.rank);
+    const bool mapped = arena != nullptr && std::all_of(list.begin(), list.end(), [&](auto& each) {
+                            return arena->owns(each.address, each.bytes);
+                        });
+    if (!mapped) return open_stage(receive, shared);
+
     const RankLine& own = memory_.line(rank_);
     const std::uint64_t address = reinterpret_cast<std::uintptr_t>(to[0].data());
-    if (receive.wanted == 0 || receive.source.rank == rank_) return;
-    const Attachment* const arena = peers_.arena(receive.source.rank);
-    receive.shared = arena != nullptr && receive.wanted >= shared_from_bytes && to.size() == 1 &&
-                     list.size() == 1 && arena->owns(list[0].address, receive.wanted) &&
+    receive.shared = receive.wanted >= shared_from_bytes && to.size() == 1 && list.size() == 1 &&
                      address - own.arena_base < own.arena_bytes;
     if (receive.shared) {
         shared.target = address;
         shared.bytes = receive.wanted;
         shared.next.store(0, std::memory_order_relaxed);
-        shared.help.store(Help::copying, std::memory_order_release);
-    } else if (arena == nullptr || !arena->owns(list[0].address, list[0].bytes)) {
-        open_stage(receive, shared);
+        shared.help.store(word_of(Help::copying), std::memory_order_release);
     }
 }
 
@@ -209,6 +211,8 @@ Transfer Endpoint::copy_some(Operation& receive, std::uint64_t most) noexcept {
 
 /// True if anything was copied or is over.
 bool Endpoint::step(Operation& receive) noexcept {
+    if (receive.waits_for_stage) open_stage(receive, handoff(receive.source.handoff));
+    if (receive.waits_for_stage) return look_for_its_sender(receive);
     if (receive.staged) return step_staged(receive);
     if (!receive.shared) {
         const std::uint64_t left = receive.wanted - receive.moved;
@@ -258,7 +262,7 @@ bool Endpoint::step(Operation& receive) noexcept {
 
 void Endpoint::end_copy(Operation& receive, Outcome outcome, std::error_code error) noexcept {
     List<Operation, Working>::remove(receive);
-    if (receive.staged) close_stage(handoff(receive.source.handoff), outcome);
+    close_stage(receive, outcome);
     answer(receive.source, outcome);
     if (error == std::errc::no_such_process) {
         watch_.look_at(receive.source.rank);
@@ -270,7 +274,9 @@ void Endpoint::end_copy(Operation& receive, Outcome outcome, std::error_code err
 
 View Endpoint::hold(const Arrived& message) noexcept {
     const Source& source = message.at;
-    if (!message.large || source.list().size() != 1 || source.rank == rank_) return {};
+    if (!message.large || source.unknown || source.list().size() != 1 || source.rank == rank_) {
+        return {};
+    }
     const Attachment* const arena = peers_.arena(source.rank);
     if (arena == nullptr || !arena->owns(source.one.address, source.bytes)) return {};
     std::error_code error;
@@ -284,6 +290,16 @@ View Endpoint::hold(const Arrived& message) noexcept {
     }
     tally_.mapped_bytes += source.bytes;
     return view;
+}
+
+void Endpoint::drop(const Arrived& message) noexcept {
+    if (!message.large) return;
+    HandoffState offered = HandoffState::offered;
+    if (handoff(message.at.handoff)
+            .state.compare_exchange_strong(offered, HandoffState::taken,
+                                           std::memory_order_acq_rel)) {
+        let_go(message.at);
+    }
 }
 
 void Endpoint::let_go(const Source& source) noexcept { answer(source, Outcome::all_right); }
@@ -304,13 +320,13 @@ bool Endpoint::look_at_offer(Operation& send) noexcept {
     if (state != HandoffState::done) return false;
     remove_offer(send);
     shared.state.store(HandoffState::free, std::memory_order_relaxed);
-    free_handoffs_.push_back(send.handoff);  // there was room for all of its block
+    free_handoffs_.push_back(send.handoff);
     send.finish(error_of(static_cast<Outcome>(shared.error)));
     return true;
 }
 
 bool Endpoint::help(Operation& send, Handoff& shared) noexcept {
-    const Help way = shared.help.load(std::memory_order_acquire);
+    const Help way = shared.way();
     if (way == Help::none) return false;
     if (way != Help::copying) return push(send, shared);
     const int to = send.context->member(send.peer);
@@ -327,7 +343,8 @@ bool Endpoint::help(Operation& send, Handoff& shared) noexcept {
         shared.spoiled.store(1, std::memory_order_relaxed);
     }
     tally_.helped_bytes += bytes;
-    shared.helped.fetch_add(bytes, std::memory_order_release);
+    shared.helped.fetch_add(bytes, std::memory_order_seq_cst);
+    memory_.line(to).bell.ring_if_asleep();
     return true;
 }
 

@@ -1,3 +1,5 @@
+#include <utility>
+
 #include "node/endpoint.hpp"
 #include "onecopy/communicator.hpp"
 
@@ -7,8 +9,19 @@ void Message::Free::operator()(node::Arrived* arrived) const noexcept { delete a
 
 Message::Message() noexcept = default;
 Message::Message(Message&&) noexcept = default;
-Message& Message::operator=(Message&&) noexcept = default;
-Message::~Message() = default;
+Message& Message::operator=(Message&& other) noexcept {
+    Message old(std::move(*this));
+    arrived_ = std::move(other.arrived_);
+    endpoint_ = other.endpoint_;
+    context_ = other.context_;
+    status_ = other.status_;
+    return *this;
+}
+Message::~Message() {
+    if (!arrived_) return;
+    node::Endpoint::Lock lock(*endpoint_);
+    endpoint_->drop(*arrived_);
+}
 
 Request Message::irecv(Segment into) {
     std::unique_ptr<node::Operation, Request::Free> operation(new node::Operation);
@@ -19,6 +32,7 @@ Request Message::irecv(Segment into) {
     operation->memory = node::Pieces(into);
     node::Endpoint::Lock lock(*endpoint_);
     endpoint_->receive(*operation, std::unique_ptr<node::Arrived>(arrived_.release()));
+    status_ = {};
     return {*endpoint_, std::move(operation)};
 }
 

@@ -48,8 +48,11 @@ node::JobMemory inherited_memory() {
         throw std::system_error(Errc::no_job, "onecopy: join a job");
     }
     const int number = number_in(job + by_descriptor.size());
-    // Not taken over: a program that is started by this one may be a rank in our place.
-    return node::JobMemory::adopt(os::Fd(::fcntl(number, F_DUPFD_CLOEXEC, 3)));
+    // It stays open, for whoever asks later; what this program starts has no part in the job.
+    node::JobMemory memory = node::JobMemory::adopt(os::Fd(::fcntl(number, F_DUPFD_CLOEXEC, 3)));
+    ::fcntl(number, F_SETFD, FD_CLOEXEC);
+    memory.close_fd();
+    return memory;
 }
 
 node::JobMemory memory_of_job(const NodeOptions& options) {

@@ -1,6 +1,7 @@
 // A send or a receive on its way.
 #pragma once
 
+#include <atomic>
 #include <cstdint>
 #include <vector>
 
@@ -31,6 +32,20 @@ enum class Progress : std::uint8_t {
     done
 };
 
+/// Where an operation has come to: written under the endpoint's lock, and read also by the thread
+/// that owns the request, without it: whether it is idle only that thread changes.
+class CurrentProgress {
+public:
+    CurrentProgress& operator=(Progress now) noexcept {
+        now_.store(now, std::memory_order_relaxed);
+        return *this;
+    }
+    operator Progress() const noexcept { return now_.load(std::memory_order_relaxed); }
+
+private:
+    std::atomic<Progress> now_{Progress::idle};
+};
+
 /// What a receive copies from: the sender's memory.
 struct Source {
     int rank = -1;  ///< in the job
@@ -38,6 +53,8 @@ struct Source {
     HandoffName handoff{};
     RemoteSegment one{};
     std::vector<RemoteSegment> many;
+    /// Where the list of segments could not be fetched: only the sender can send then.
+    bool unknown = false;
 
     [[nodiscard]] std::span<const RemoteSegment> list() const noexcept {
         return many.empty() ? std::span(&one, 1) : std::span<const RemoteSegment>(many);
@@ -70,7 +87,7 @@ private:
 /// Belongs to whoever waits for it; it must not move or go while it is neither idle nor done.
 struct Operation : Hook<Posted>, Hook<Working> {
     Kind kind = Kind::send;
-    Progress progress = Progress::idle;
+    CurrentProgress progress;
     bool persistent = false;
     Context* context = nullptr;
     int peer = any_source;  ///< rank in the communicator, or any_source
@@ -94,6 +111,8 @@ struct Operation : Hook<Posted>, Hook<Working> {
 
     // Either side of a message that goes through a stage:
     bool staged = false;
+    bool has_stage = false;        ///< the receiver
+    bool waits_for_stage = false;  ///< the receiver: all are in use, and there is no other way
     std::uint64_t slots_used = 0;  ///< of this message
     Place<Segment> staged_at;      ///< where the next one's bytes are, or go
     std::uint64_t push_end = 0;    ///< the sender: of what it has claimed

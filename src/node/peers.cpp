@@ -9,19 +9,31 @@
 #include "onecopy/transfer.hpp"
 
 namespace onecopy::node {
+namespace {
+
+os::Fd spare_descriptor() noexcept { return os::Fd(::open("/dev/null", O_RDONLY | O_CLOEXEC)); }
+
+}  // namespace
 
 Peers::Peers(const JobMemory& memory, int own_rank)
-    : memory_(memory), own_rank_(own_rank), peers_(static_cast<std::size_t>(memory.ranks())) {}
+    : memory_(memory),
+      own_rank_(own_rank),
+      peers_(static_cast<std::size_t>(memory.ranks())),
+      spare_(spare_descriptor()) {}
 
 const Process* Peers::process(int rank, std::error_code& error) noexcept {
     Peer& one = peer(rank);
     if (!one.process) {
         try {
             const RankLine& line = memory_.line(rank);
+            if (rank != own_rank_ && line.pid_namespace != memory_.line(own_rank_).pid_namespace) {
+                // The number means another process here.
+                error = std::make_error_code(std::errc::operation_not_permitted);
+                return nullptr;
+            }
             one.process = rank == own_rank_ ? Process::self() : Process(line.pid);
-            // The number may be a stranger's by now. It was not if the rank is there still.
-            if (rank != own_rank_ && !line.life.held() &&
-                start_ticks_of(line.pid) != line.start_ticks) {
+            // The number may be a stranger's by now.
+            if (rank != own_rank_ && !is_still(line)) {
                 one.process.reset();
                 error = std::make_error_code(std::errc::no_such_process);
                 return nullptr;
@@ -37,6 +49,18 @@ const Process* Peers::process(int rank, std::error_code& error) noexcept {
     }
     error.clear();
     return &*one.process;
+}
+
+/// Whether the line's number means the process that wrote it there.
+bool Peers::is_still(const RankLine& line) noexcept {
+    if (line.life.held()) {
+        const std::uint64_t ticks = life_of(line.pid).start_ticks;
+        return ticks == 0 || ticks == line.start_ticks;  // 0: no descriptor to ask with
+    }
+    spare_ = os::Fd{};
+    const std::uint64_t ticks = life_of(line.pid).start_ticks;
+    spare_ = spare_descriptor();
+    return ticks == line.start_ticks;
 }
 
 const Attachment* Peers::arena(int rank) noexcept {
@@ -69,7 +93,8 @@ bool Peers::has_ended(int rank) noexcept {
     if (rank == own_rank_) return false;
     std::error_code error;
     const Process* const one = process(rank, error);
-    if (one == nullptr) return error == std::errc::no_such_process;
+    if (one == nullptr)
+        return error == std::errc::no_such_process || has_ended_as_the_list_says(rank);
     if (!one->alive() || !one->same_image()) return true;
     // The handle may have been opened after an exec. Its random bytes tell one program from
     // another; where they cannot be read, nothing else speaks against it.
@@ -77,6 +102,18 @@ bool Peers::has_ended(int rank) noexcept {
     std::array<std::byte, program_bytes> program{};
     const Transfer got = read(*one, line.program_address, std::span(program));
     return got.error == std::errc::bad_address || (!got.error && program != line.program);
+}
+
+/// Without a handle: no descriptors are left for one, or the number means nothing here.
+bool Peers::has_ended_as_the_list_says(int rank) noexcept {
+    const RankLine& line = memory_.line(rank);
+    // In another pid namespace nothing can be asked: a rank that has lost its lifeline is gone, if
+    // no other thread of it takes it up.
+    if (line.pid_namespace != memory_.line(own_rank_).pid_namespace) return true;
+    spare_ = os::Fd{};
+    const ProcessLife life = life_of(line.pid);
+    spare_ = spare_descriptor();
+    return life.start_ticks != line.start_ticks || life.state == 'Z' || life.state == 'X';
 }
 
 }  // namespace onecopy::node

@@ -35,11 +35,14 @@ private:
     };
     Peer& peer(int rank) noexcept { return peers_[static_cast<std::size_t>(rank)]; }
     void seek_arena(int rank, Peer& peer) noexcept;
+    [[nodiscard]] bool is_still(const RankLine& line) noexcept;
+    [[nodiscard]] bool has_ended_as_the_list_says(int rank) noexcept;
 
     const JobMemory& memory_;
     int own_rank_;
     Windows windows_;
     std::vector<Peer> peers_;
+    os::Fd spare_;  // to look at a death with, when the program has used up all others
 };
 
 }  // namespace onecopy::node

@@ -10,18 +10,14 @@ namespace onecopy {
 /// What the functions on several requests have in common, all of one node.
 class Requests {
 public:
-    static std::span<Request>::iterator first_active(std::span<Request> requests) noexcept {
-        return std::find_if(requests.begin(), requests.end(),
-                            [](const Request& each) { return each.active(); });
-    }
-    template <class Enough>
-    static void wait(std::span<Request> requests, const Enough& enough) noexcept;
-    static void progress(std::span<Request> requests) noexcept;
+    template <class Enough, class Take>
+    static void run(std::span<Request> requests, bool wait, const Enough& enough, const Take& take);
     static bool any_done(std::span<Request> requests) noexcept;
     static bool all_done(std::span<Request> requests) noexcept;
     static std::vector<Finished> take_done(std::span<Request> requests);
-    static std::optional<std::size_t> take_first(std::span<Request> requests, Status* status,
-                                                 const char* what);
+    static std::vector<Finished> some(std::span<Request> requests, bool wait);
+    static std::optional<std::size_t> any(std::span<Request> requests, bool wait, Status* status,
+                                          const char* what);
 };
 
 using node::Endpoint;
@@ -118,14 +114,21 @@ void Request::start() {
 
 bool Request::is_done() noexcept { return endpoint_->is_done(*operation_); }
 
-/// Waits until `enough` says so of those that are active.
-template <class Enough>
-void Requests::wait(std::span<Request> requests, const Enough& enough) noexcept {
-    const auto first = first_active(requests);
+/// Looks at those that are active, or waits until `enough` says so of them; then takes what is
+/// done.
+template <class Enough, class Take>
+void Requests::run(std::span<Request> requests, bool wait, const Enough& enough, const Take& take) {
+    const auto first = std::find_if(requests.begin(), requests.end(),
+                                    [](const Request& each) { return each.active(); });
     if (first == requests.end()) return;
     Endpoint& endpoint = *first->endpoint_;
     Endpoint::Lock lock(endpoint);
-    endpoint.wait(lock, -1, enough);
+    if (wait) {
+        endpoint.wait(lock, -1, enough);
+    } else if (!endpoint.progress() && !enough()) {
+        endpoint.rest();
+    }
+    take();
 }
 
 std::vector<Finished> Requests::take_done(std::span<Request> requests) {
@@ -148,13 +151,6 @@ bool Requests::all_done(std::span<Request> requests) noexcept {
                        [](Request& each) { return !each.active() || each.is_done(); });
 }
 
-void Requests::progress(std::span<Request> requests) noexcept {
-    const auto first = first_active(requests);
-    if (first == requests.end()) return;
-    Endpoint::Lock lock(*first->endpoint_);
-    if (!first->endpoint_->progress() && !any_done(requests)) first->endpoint_->rest();
-}
-
 std::vector<Status> wait_all(std::span<Request> requests) {
     // One after the other: who is done does not have to be looked at again.
     std::vector<Status> statuses;
@@ -166,44 +162,55 @@ std::vector<Status> wait_all(std::span<Request> requests) {
     return statuses;
 }
 
+std::vector<Finished> Requests::some(std::span<Request> requests, bool wait) {
+    std::vector<Finished> done;
+    run(
+        requests, wait, [&] { return any_done(requests); }, [&] { done = take_done(requests); });
+    return done;
+}
+
 std::vector<Finished> wait_some(std::span<Request> requests) {
-    Requests::wait(requests, [&] { return Requests::any_done(requests); });
-    return Requests::take_done(requests);
+    return Requests::some(requests, true);
 }
 
 std::vector<Finished> test_some(std::span<Request> requests) {
-    Requests::progress(requests);
-    return Requests::take_done(requests);
+    return Requests::some(requests, false);
 }
 
 bool test_all(std::span<Request> requests, std::vector<Status>& statuses) {
-    Requests::progress(requests);
-    if (!Requests::all_done(requests)) return false;
-    statuses = wait_all(requests);
-    return true;
+    bool all = true;
+    Requests::run(
+        requests, false, [&] { return Requests::all_done(requests); },
+        [&] { all = Requests::all_done(requests); });
+    if (all) statuses = wait_all(requests);
+    return all;
 }
 
-std::optional<std::size_t> Requests::take_first(std::span<Request> requests, Status* status,
-                                                const char* what) {
-    for (std::size_t i = 0; i < requests.size(); ++i) {
-        if (!requests[i].active() || !requests[i].is_done()) continue;
-        std::error_code error;
-        const Status found = requests[i].take(error);
-        if (status != nullptr) *status = found;
-        if (error) throw std::system_error(error, what);
-        return i;
-    }
-    return {};
+std::optional<std::size_t> Requests::any(std::span<Request> requests, bool wait, Status* status,
+                                         const char* what) {
+    std::vector<Finished> done;
+    const auto take = [&] {
+        for (std::size_t i = 0; i < requests.size() && done.empty(); ++i) {
+            if (!requests[i].active() || !requests[i].is_done()) continue;
+            std::error_code error;
+            done.push_back({i, requests[i].take(error)});
+        }
+    };
+    done.reserve(1);
+    run(
+        requests, wait, [&] { return any_done(requests); }, take);
+    if (done.empty()) return {};
+    if (status != nullptr) *status = done[0].status;
+    if (done[0].status.error) throw std::system_error(done[0].status.error, what);
+    return done[0].index;
 }
 
 std::optional<std::size_t> wait_any(std::span<Request> requests, Status* status) {
-    Requests::wait(requests, [&] { return Requests::any_done(requests); });
-    return Requests::take_first(requests, status, "onecopy: wait_any");
+    return Requests::any(requests, true, status, "onecopy: wait_any");
 }
 
 std::optional<std::size_t> test_any(std::span<Request> requests, Status* status) {
-    Requests::progress(requests);
-    return Requests::take_first(requests, status, "onecopy: test_any");
+    return Requests::any(requests, false, status, "onecopy: test_any");
 }
 
 }  // namespace onecopy

@@ -46,52 +46,102 @@ void each_run(Place<Segment>& place, std::uint64_t bytes, const Visit& visit) no
     place.seek(place.at() + bytes);
 }
 
-bool is_readable(Place<Segment> place, std::uint64_t bytes) noexcept {
+bool is_accessible(Place<Segment> place, std::uint64_t bytes, os::Touch how) noexcept {
     bool good = true;
     each_run(place, bytes, [&](const std::byte* from, std::uint64_t /*done*/, std::size_t part) {
-        good = good && os::accessible(from, part, os::Touch::read) == part;
+        good = good && os::accessible(from, part, how) == part;
     });
     return good;
 }
 
+/// Stages that a rank has at the most: more large messages at a time are fetched by calls.
+constexpr std::size_t most_stages = 4;
+
 }  // namespace
 
+/// Slots that nobody else uses; false: none now.
+bool Endpoint::take_stage(StageSlots& slots) noexcept {
+    // Those of messages that failed come back when their sender has seen that.
+    std::erase_if(lost_stages_, [this](const LostStage& lost) {
+        const bool seen =
+            handoff(lost.handoff).state.load(std::memory_order_acquire) != HandoffState::done ||
+            watch_.stage(lost.rank) != Stage::here;
+        if (!seen) return false;
+        for (const std::uint32_t block : lost.slots) {
+            reinterpret_cast<StageSlot*>(memory_.block(block))
+                ->full.store(0, std::memory_order_relaxed);
+        }
+        free_stages_.push_back(lost.slots);
+        return true;
+    });
+    if (free_stages_.empty()) {
+        if (stages_made_ == most_stages) return false;
+        try {
+            free_stages_.reserve(most_stages);
+            lost_stages_.reserve(most_stages);
+        } catch (const std::bad_alloc&) {
+            return false;
+        }
+        StageSlots made{};
+        for (std::uint32_t& each : made) {
+            const auto block = memory_.take_block();
+            if (!block) return false;
+            each = *block;
+        }
+        ++stages_made_;
+        free_stages_.push_back(made);
+    }
+    slots = free_stages_.back();
+    free_stages_.pop_back();
+    return true;
+}
+
+/// A message that is not mapped: by system calls, until the sender comes with a stage; without one
+/// by calls alone. Where calls are refused it waits for a stage.
 void Endpoint::open_stage(Operation& receive, Handoff& shared) noexcept {
     std::error_code error;
-    const Process* const process = peers_.process(receive.source.rank, error);
+    const Process* const process =
+        receive.source.unknown ? nullptr : peers_.process(receive.source.rank, error);
     const bool by_calls = process != nullptr && !process->access();
     // With more ranks than cores, two that copy for each other only take each other's core.
     if (by_calls && crowded()) return;
-    try {
-        if (free_stages_.empty()) {
-            std::array<std::uint32_t, stage_slots> slots{};
-            for (std::uint32_t& each : slots) {
-                const auto block = memory_.take_block();
-                if (!block) return;
-                each = *block;
-            }
-            free_stages_.reserve(free_stages_.size() + 1);
-            free_stages_.push_back(slots);
-        }
-    } catch (const std::bad_alloc&) {
+    // What cannot be written here would be a signal; the kernel says it.
+    Place<Segment> all;
+    all.begin(receive.memory.list());
+    const bool writable = is_accessible(all, receive.wanted, os::Touch::write);
+    if (!writable && by_calls) return;
+    if (!writable) {
+        receive.failure = std::make_error_code(std::errc::bad_address);
+        receive.staged = true;
         return;
     }
-    shared.slots = free_stages_.back();
-    free_stages_.pop_back();
-    shared.left_from = shared.left_to = 0;
+    if (!take_stage(shared.slots)) {
+        receive.waits_for_stage = !by_calls;
+        return;
+    }
+    receive.waits_for_stage = false;
+    shared.left_from.store(0, std::memory_order_relaxed);
+    shared.left_to.store(0, std::memory_order_relaxed);
     shared.bytes = receive.wanted;
     shared.next.store(0, std::memory_order_relaxed);
-    receive.staged = true;
+    receive.staged = receive.has_stage = true;
     receive.slots_used = 0;
     receive.staged_at.begin(receive.memory.list());
     receive.patience = rounds_for_the_sender;
-    shared.help.store(by_calls ? Help::staging : Help::needed, std::memory_order_seq_cst);
+    shared.help.store(word_of(by_calls ? Help::staging : Help::needed), std::memory_order_seq_cst);
     if (!by_calls) memory_.line(receive.source.rank).bell.ring_if_asleep();
 }
 
-void Endpoint::close_stage(const Handoff& shared, Outcome outcome) noexcept {
-    // After an error slots may be full, and their sender still be filling some.
-    if (outcome == Outcome::all_right) free_stages_.push_back(shared.slots);
+void Endpoint::close_stage(Operation& receive, Outcome outcome) noexcept {
+    if (!receive.has_stage) return;
+    receive.has_stage = false;
+    const StageSlots& slots = handoff(receive.source.handoff).slots;
+    // After an error slots may be full, and their sender still be filling some. (There is room.)
+    if (outcome == Outcome::all_right) {
+        free_stages_.push_back(slots);
+    } else {
+        lost_stages_.push_back({slots, receive.source.handoff, receive.source.rank});
+    }
 }
 
 bool Endpoint::drain(Operation& receive, Handoff& shared) noexcept {
@@ -112,10 +162,31 @@ bool Endpoint::drain(Operation& receive, Handoff& shared) noexcept {
     }
 }
 
+/// What the receiver takes by a system call next: of what the sender gave back, or a new piece.
+Endpoint::Range Endpoint::next_by_call(Handoff& shared, std::uint32_t word) noexcept {
+    const std::uint64_t from = shared.left_from.load(std::memory_order_acquire);
+    const std::uint64_t to = shared.left_to.load(std::memory_order_acquire);
+    // Meanwhile the sender may have come, and given back again.
+    if (shared.help.load(std::memory_order_acquire) != word) return {};
+    if (from < to) {
+        const std::uint64_t end = std::min(from + call_bytes, to);
+        shared.left_from.store(end, std::memory_order_release);
+        return {from, end};
+    }
+    const std::uint64_t at = shared.claim(call_bytes);
+    if (at >= shared.bytes) return {};
+    return {at, std::min(at + call_bytes, shared.bytes)};
+}
+
 bool Endpoint::step_staged(Operation& receive) noexcept {
+    if (receive.failure) {
+        end_copy(receive, Outcome::failed, receive.failure);
+        return true;
+    }
     Handoff& shared = handoff(receive.source.handoff);
     bool any = drain(receive, shared);
-    const Help way = shared.help.load(std::memory_order_acquire);
+    const std::uint32_t word = shared.help.load(std::memory_order_acquire);
+    const Help way = way_of(word);
     if (any) {
         memory_.line(receive.source.rank).bell.ring_if_asleep();
     } else if (way == Help::staging) {
@@ -124,26 +195,20 @@ bool Endpoint::step_staged(Operation& receive) noexcept {
             --receive.patience;
             return false;
         }
-        std::uint64_t at = 0;
-        std::uint64_t bytes = 0;
-        if (shared.left_from < shared.left_to) {
-            at = shared.left_from;
-            bytes = std::min(call_bytes, shared.left_to - at);
-            shared.left_from += bytes;
-        } else if (at = shared.claim(call_bytes); at < receive.wanted) {
-            bytes = std::min(call_bytes, receive.wanted - at);
+        const Range range = next_by_call(shared, word);
+        if (range.begin < range.end) {
+            receive.to.seek(range.begin);
+            receive.from.seek(range.begin);
         }
-        receive.to.seek(at);
-        receive.from.seek(at);
-        for (std::uint64_t done = 0; done < bytes;) {
-            const Transfer moved = copy_some(receive, bytes - done);
-            done += moved.bytes;
+        for (std::uint64_t at = range.begin; at < range.end;) {
+            const Transfer moved = copy_some(receive, range.end - at);
+            at += moved.bytes;
             receive.moved += moved.bytes;
             if (!moved.error) continue;
             end_copy(receive, Outcome::failed, moved.error);
             return true;
         }
-        any = bytes > 0;
+        any = range.begin < range.end;
     }
     if (receive.moved == receive.wanted) {
         end_copy(receive, Outcome::all_right, {});
@@ -153,33 +218,40 @@ bool Endpoint::step_staged(Operation& receive) noexcept {
         end_copy(receive, Outcome::failed, std::make_error_code(std::errc::bad_address));
         return true;
     }
-    if (!any && watch_.stage(receive.source.rank) != Stage::here) {
-        end_copy(receive, Outcome::failed, Errc::peer_died);
-        return true;
-    }
-    return any;
+    return any || look_for_its_sender(receive);
+}
+
+/// Ends it if who would have to go on is gone.
+bool Endpoint::look_for_its_sender(Operation& receive) noexcept {
+    if (watch_.stage(receive.source.rank) == Stage::here) return false;
+    end_copy(receive, Outcome::failed, Errc::peer_died);
+    return true;
 }
 
 /// A page that cannot be read would be a signal here. The receiver is told by the kernel, so it
 /// gets the range; where it has nothing but us, we tell it.
 void Endpoint::refuse_to_push(Operation& send, Handoff& shared) noexcept {
     send.unreadable = true;
-    shared.spoiled.store(1, std::memory_order_release);
+    shared.spoiled.store(1, std::memory_order_seq_cst);
+    memory_.line(send.context->member(send.peer)).bell.ring_if_asleep();
     stop_pushing();
 }
 
 bool Endpoint::push(Operation& send, Handoff& shared) noexcept {
     if (send.unreadable) return false;
-    Help way = shared.help.load(std::memory_order_acquire);
-    if (way == Help::staging) {
+    const std::uint32_t word = shared.help.load(std::memory_order_acquire);
+    if (way_of(word) == Help::staging) {
         // Not from a call that only looks: it would be gone before the first slot is empty again.
-        if (waiting_ == 0 || shared.left_from < shared.left_to) return false;
+        if (waiting_ == 0 || shared.left_from.load(std::memory_order_acquire) <
+                                 shared.left_to.load(std::memory_order_relaxed)) {
+            return false;
+        }
         try {
             pushes_.push_back(&send);
         } catch (const std::bad_alloc&) {
             return false;
         }
-        shared.help.store(Help::pushing, std::memory_order_seq_cst);
+        shared.help.store(word_of(Help::pushing, word), std::memory_order_seq_cst);
     }
     if (!send.staged) {
         send.staged = true;
@@ -194,7 +266,7 @@ bool Endpoint::push(Operation& send, Handoff& shared) noexcept {
             if (at >= shared.bytes) break;
             send.push_end = std::min(at + push_bytes, shared.bytes);
             send.staged_at.seek(at);
-            if (!is_readable(send.staged_at, send.push_end - at)) {
+            if (!is_accessible(send.staged_at, send.push_end - at, os::Touch::read)) {
                 refuse_to_push(send, shared);
                 return true;
             }
@@ -223,10 +295,12 @@ void Endpoint::stop_pushing() noexcept {
     for (Operation* const send : pushes_) {
         if (send->progress != Progress::offered) continue;
         Handoff& shared = handoff(send->handoff);
-        shared.left_from = send->staged_at.at();
-        shared.left_to = std::max(send->push_end, send->staged_at.at());
-        send->push_end = send->staged_at.at();
-        shared.help.store(Help::staging, std::memory_order_seq_cst);
+        const std::uint64_t at = send->staged_at.at();
+        shared.left_from.store(at, std::memory_order_relaxed);
+        shared.left_to.store(std::max(send->push_end, at), std::memory_order_relaxed);
+        send->push_end = at;
+        const std::uint32_t word = shared.help.load(std::memory_order_relaxed);
+        shared.help.store(word_of(Help::staging, word, true), std::memory_order_seq_cst);
         memory_.line(send->context->member(send->peer)).bell.ring_if_asleep();
     }
     pushes_.clear();

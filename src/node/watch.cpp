@@ -58,7 +58,10 @@ void Watch::sleep(std::uint32_t rings, int rank) const noexcept {
     words[count++] = {&memory_.line(own_rank_).bell.rings, rings};
     bool lost = false;
     const auto add = [&](int other) {
-        if (other == own_rank_ || stage(other) != Stage::here) return;
+        if (other == own_rank_) return;
+        // Who joins later rings nobody.
+        lost = lost || stage(other) == Stage::absent;
+        if (stage(other) != Stage::here) return;
         const os::Lifeline::Word life = memory_.line(other).life.word_to_sleep_on();
         lost = lost || life.word == nullptr;
         if (life.word != nullptr) words[count++] = {life.word, life.seen};

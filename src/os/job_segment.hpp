@@ -29,6 +29,9 @@ public:
     [[nodiscard]] std::span<std::byte> bytes() const noexcept { return memory_.bytes(); }
     [[nodiscard]] int fd() const noexcept { return fd_.get(); }
 
+    /// The pages stay where they are until the process ends.
+    void leave_mapped() noexcept { (void)memory_.release(); }
+
     /// Closes the descriptor when everybody has it; the mapping stays.
     void close_fd() noexcept { fd_ = Fd(); }
 
