@@ -70,6 +70,18 @@ const Attachment* Peers::arena(int rank) noexcept {
     return one.arena ? &*one.arena : nullptr;
 }
 
+bool Peers::may_be_read(int rank) noexcept {
+    std::error_code error;
+    const Process* const one = process(rank, error);
+    if (one == nullptr) return false;
+    // Asking takes a microsecond. A right that is lost later shows in the copy.
+    Peer& peer = this->peer(rank);
+    if (!peer.may_be_read) peer.may_be_read = !one->access();
+    return *peer.may_be_read;
+}
+
+void Peers::forbid_reading(int rank) noexcept { peer(rank).may_be_read = false; }
+
 void Peers::seek_arena(int rank, Peer& one) noexcept {
     const RankLine& line = memory_.line(rank);
     if (one.arena_sought || line.arena_fd < 0) return;

@@ -20,6 +20,11 @@ public:
     /// given stays.
     const Process* process(int rank, std::error_code& error) noexcept;
 
+    /// Whether its memory may be read by system calls: asked once. Forbidden when a call was
+    /// refused.
+    bool may_be_read(int rank) noexcept;
+    void forbid_reading(int rank) noexcept;
+
     /// Its arena; null if there is none or it cannot be had.
     const Attachment* arena(int rank) noexcept;
 
@@ -31,6 +36,7 @@ private:
     struct Peer {
         std::optional<Process> process;
         std::optional<Attachment> arena;
+        std::optional<bool> may_be_read;
         bool arena_sought = false;
     };
     Peer& peer(int rank) noexcept { return peers_[static_cast<std::size_t>(rank)]; }

@@ -28,7 +28,7 @@ constexpr int rounds_for_the_sender = 400;
 /// Short messages in shorter slots, so that both are at work.
 std::uint64_t slot_bytes_for(std::uint64_t bytes) noexcept {
     constexpr std::uint64_t least = 4096;
-    return std::clamp<std::uint64_t>(bytes / 4 / least * least, least, StageSlot::bytes_at_most);
+    return std::clamp<std::uint64_t>(bytes / 8 / least * least, least, StageSlot::bytes_at_most);
 }
 
 /// Walks over up to `bytes` of a list.
@@ -99,10 +99,7 @@ bool Endpoint::take_stage(StageSlots& slots) noexcept {
 /// A message that is not mapped: by system calls, until the sender comes with a stage; without one
 /// by calls alone. Where calls are refused it waits for a stage.
 void Endpoint::open_stage(Operation& receive, Handoff& shared) noexcept {
-    std::error_code error;
-    const Process* const process =
-        receive.source.unknown ? nullptr : peers_.process(receive.source.rank, error);
-    const bool by_calls = process != nullptr && !process->access();
+    const bool by_calls = !receive.source.unknown && peers_.may_be_read(receive.source.rank);
     // With more ranks than cores, two that copy for each other only take each other's core.
     if (by_calls && crowded()) return;
     // What cannot be written here would be a signal; the kernel says it.
@@ -205,6 +202,9 @@ bool Endpoint::step_staged(Operation& receive) noexcept {
             at += moved.bytes;
             receive.moved += moved.bytes;
             if (!moved.error) continue;
+            if (moved.error == std::errc::operation_not_permitted) {
+                peers_.forbid_reading(receive.source.rank);
+            }
             end_copy(receive, Outcome::failed, moved.error);
             return true;
         }
