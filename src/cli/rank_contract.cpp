@@ -5,7 +5,6 @@
 
 #include <algorithm>
 #include <array>
-#include <cerrno>
 #include <charconv>
 #include <cstdlib>
 #include <string_view>
@@ -32,10 +31,7 @@ bool is_given(std::string_view word) {
 }  // namespace
 
 os::Fd make_job(int ranks) {
-    const node::JobMemory memory = node::JobMemory::create(ranks);
-    os::Fd file(::fcntl(memory.fd(), F_DUPFD_CLOEXEC, 3));
-    if (!file) throw std::system_error(errno, std::system_category(), "onecopy: a job's memory");
-    return file;
+    return node::JobMemory::create(ranks).take_fd();
 }
 
 void leave_outer_job() noexcept {

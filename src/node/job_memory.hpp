@@ -133,6 +133,7 @@ public:
 
     [[nodiscard]] int fd() const noexcept { return segment_.fd(); }
     void leave_mapped() noexcept { segment_.leave_mapped(); }
+    [[nodiscard]] os::Fd take_fd() noexcept { return segment_.take_fd(); }
     void close_fd() noexcept { segment_.close_fd(); }
 
 private:

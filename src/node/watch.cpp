@@ -10,9 +10,6 @@ namespace {
 
 using std::chrono::milliseconds;
 
-/// Where every other rank is among the words slept on, nothing can be missed; the rest is for a
-/// process that is replaced or killed in ways that no word tells.
-constexpr milliseconds nap_when_all_are_watched{1000};
 /// Where that is not so, or the kernel cannot sleep on several words.
 constexpr milliseconds nap_when_not{50};
 
@@ -75,7 +72,7 @@ void Watch::sleep(std::uint32_t rings, int rank) const noexcept {
     }
     // A lifeline that nobody holds wakes nobody: look again soon.
     const bool all = watched == ranks && !lost;
-    const milliseconds nap = all ? nap_when_all_are_watched : nap_when_not;
+    const milliseconds nap = all ? long_nap_ : nap_when_not;
     if (!os::futex_wait_any(std::span(words.data(), count), nap)) {
         os::futex_wait(*words[0].word, rings, nap_when_not);
     }

@@ -36,6 +36,9 @@ public:
     /// Whether a rank that was here has lost its lifeline. A hint; any thread.
     [[nodiscard]] bool somebody_may_be_gone() const noexcept;
 
+    /// For tests: so long that a wake-up which was lost is a hang.
+    void set_long_nap(std::chrono::milliseconds nap) noexcept { long_nap_ = nap; }
+
     /// For ourselves, at the end.
     void leave() noexcept;
 
@@ -49,6 +52,9 @@ private:
     const JobMemory& memory_;
     Peers& peers_;
     int own_rank_;
+    /// Where every other rank is among the words slept on, nothing can be missed; this is for a
+    /// process that is replaced or killed in ways that no word tells.
+    std::chrono::milliseconds long_nap_{1000};
 };
 
 }  // namespace onecopy::node

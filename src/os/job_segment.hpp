@@ -3,6 +3,7 @@
 
 #include <cstddef>
 #include <span>
+#include <utility>
 
 #include "os/fd.hpp"
 #include "os/mapping.hpp"
@@ -31,6 +32,9 @@ public:
 
     /// The pages stay where they are until the process ends.
     void leave_mapped() noexcept { (void)memory_.release(); }
+
+    /// Gives the descriptor up: the caller owns it. The mapping stays.
+    [[nodiscard]] Fd take_fd() noexcept { return std::exchange(fd_, Fd()); }
 
     /// Closes the descriptor when everybody has it; the mapping stays.
     void close_fd() noexcept { fd_ = Fd(); }
