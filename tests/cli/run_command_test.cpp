@@ -71,10 +71,11 @@ TEST(RunCommand, TellsEachRankWhoItIsAndHandsAllTheSameSealedMemory) {
 }
 
 TEST(RunCommand, WithinARankGivesItsRanksAJobOfTheirOwn) {
-    const ToolRun run =
-        run_onecopy({"run", "-n", "1", "--", "sh", "-c",
-                     std::string(probe) + " facts; " ONECOPY_TOOL " run -n 2 -- sh -c '" + probe +
-                         " facts; ls -l /proc/self/fd | grep -c memfd; env | grep -c ^ONECOPY_'"});
+    const ToolRun run = run_onecopy(
+        {"run", "-n", "1", "--", "sh", "-c",
+         std::string(probe) + " facts; " ONECOPY_TOOL " run -n 2 -- sh -c '" + probe +
+             " facts; ls -l /proc/self/fd | grep -c memfd; env | grep -c -e ^ONECOPY_JOB= "
+             "-e ^ONECOPY_RANK= -e ^ONECOPY_SIZE='"});
     EXPECT_EQ(run.status, 0) << run.err;
     const std::vector<std::string> lines = as_lines(run.out);
     ASSERT_EQ(lines.size(), 7U) << run.out;
