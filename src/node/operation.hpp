@@ -119,7 +119,7 @@ struct Operation : Hook<Posted>, Hook<Working> {
     bool unreadable = false;       ///< the sender: not by us
     int patience = 0;              ///< the receiver: rounds in which the sender may come
 
-    /// From a few that the thread keeps: a stream of small messages would spend a fifth of its time
+    /// From a few that the thread keeps: a stream of small messages would spend much of its time
     /// in malloc.
     static void* operator new(std::size_t bytes);
     static void operator delete(void* memory) noexcept;
