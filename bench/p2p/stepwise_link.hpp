@@ -2,28 +2,16 @@
 // a pipe that does not block, a bounded queue.
 #pragma once
 
-#include <sched.h>
-
 #include <cstddef>
 #include <utility>
 #include <vector>
 
+#include "cli/bench_timing.hpp"
 #include "link.hpp"
 
 namespace onecopy::p2p {
 
-/// One turn of a loop that waits. `crowded`: the other side may need this core.
-inline void relax(bool crowded) noexcept {
-    if (crowded) {
-        ::sched_yield();
-        return;
-    }
-#if defined(__x86_64__) || defined(__i386__)
-    __builtin_ia32_pause();
-#elif defined(__aarch64__)
-    asm volatile("isb");
-#endif
-}
+using cli::relax;
 
 /// Adds what is under way at once to a `Base` that has one peer's next bytes pushed and pulled.
 template <class Base>

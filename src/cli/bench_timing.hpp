@@ -10,6 +10,8 @@
 #include <span>
 #include <vector>
 
+#include "os/pause.hpp"
+
 namespace onecopy::cli {
 
 /// Nanoseconds of CLOCK_MONOTONIC: one clock for all cores and processes. 20 to 50 ns a call.
@@ -28,11 +30,7 @@ inline void relax(bool crowded) noexcept {
         ::sched_yield();
         return;
     }
-#if defined(__x86_64__) || defined(__i386__)
-    __builtin_ia32_pause();
-#elif defined(__aarch64__)
-    asm volatile("isb");
-#endif
+    os::pause();
 }
 
 /// The CPUs this process may use, one of each physical core first, its other threads after those.

@@ -9,6 +9,7 @@
 #include <utility>
 
 #include "os/futex.hpp"
+#include "os/pause.hpp"
 
 namespace onecopy::mpi {
 
@@ -36,12 +37,6 @@ constexpr std::uint64_t steps_per_operation = 2;
 
 /// Tiles are counted from the operation's first step, in its lower bits: 128 GiB fit.
 constexpr unsigned tile_bits = 20;
-
-void relax() noexcept {
-#if defined(__x86_64__) || defined(__i386__)
-    __builtin_ia32_pause();
-#endif
-}
 
 std::error_code system_error(int error) noexcept { return {error, std::system_category()}; }
 
@@ -170,7 +165,7 @@ std::error_code Channel::wait(const Ready& ready) noexcept {
         if (ready()) return {};
         if (own.bell.load(std::memory_order_relaxed) != bell_seen_) serve();
         if (machine_.core_for_each && turn < spins) {
-            relax();
+            os::pause();
             continue;
         }
         if (poisoned.load(std::memory_order_relaxed) != 0) return lose(rank_);

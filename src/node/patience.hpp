@@ -6,6 +6,8 @@
 #include <chrono>
 #include <cstdint>
 
+#include "os/pause.hpp"
+
 namespace onecopy::node {
 
 /// Spinning costs a core and no time, so it is for when every rank has a core. Yielding gives the
@@ -29,10 +31,7 @@ public:
     void pause() noexcept {
         ++rounds_;
         if (!crowded_ && rounds_ % rounds_between_clocks != 0) {
-#if defined(__x86_64__) || defined(__i386__)
-            __builtin_ia32_pause();
-#endif
-            return;
+            return os::pause();
         }
         const auto now = Clock::now();
         if (!timing_) begin_ = now;
