@@ -18,6 +18,7 @@
 #include "arena/forks.hpp"
 #include "onecopy/handover.hpp"
 #include "os/fd.hpp"
+#include "os/sha256.hpp"
 #include "os/unix_socket.hpp"
 
 namespace onecopy {
@@ -36,15 +37,6 @@ struct Answer {
 
 [[noreturn]] void fail(int error, const char* what) {
     throw std::system_error(error, std::system_category(), what);
-}
-
-/// In a time that does not depend on where they differ.
-bool same(const JobSecret& one, const JobSecret& other) noexcept {
-    unsigned difference = 0;
-    for (std::size_t i = 0; i < one.size(); ++i) {
-        difference |= static_cast<unsigned>(one[i] ^ other[i]);
-    }
-    return difference == 0;
 }
 
 /// Whether only our own user can make a file beside this one.
@@ -135,11 +127,6 @@ ArenaDoor::ArenaDoor(const Arena& arena, const JobSecret& secret, const std::str
             fail(EPERM, "onecopy: door of an arena: others may write its directory");
         }
         self.name = path;
-        // A file that nobody listens at is left over from a crash.
-        std::error_code error;
-        if (!os::connect_to(socket_name(path), error) && error == std::errc::connection_refused) {
-            ::unlink(path.c_str());
-        }
     }
     self.listener = os::listen_at(socket_name(self.name));
     self.remove_file = !path.empty();
@@ -174,7 +161,7 @@ std::size_t ArenaDoor::answer() noexcept {
             caller.socket.get(), std::as_writable_bytes(std::span(&knock, 1)), nothing);
         if (got < 0) return now - caller.since > patience;
         if (got == static_cast<ssize_t>(sizeof knock) && knock.magic == magic &&
-            same(knock.secret, self.secret)) {
+            os::same_digest(knock.secret, self.secret)) {
             const auto answer = std::as_bytes(std::span(&self.answer, 1));
             let_in += os::send_packet(caller.socket.get(), answer, self.arena.get()) ? 1 : 0;
         }

@@ -131,13 +131,6 @@ public:
 
     JobMemory run() {
         const os::SocketName name = name_of(meeting_);
-        if (name.is_file()) {
-            // A file that nobody listens at is left over from a crash.
-            std::error_code error;
-            if (!os::connect_to(name, error) && error == std::errc::connection_refused) {
-                ::unlink(name.path.data());
-            }
-        }
         const os::Fd listener = os::listen_at(name);
         const FileAtEnd file(name);
         const auto end = Clock::now() + meeting_.timeout;

@@ -47,6 +47,10 @@ Fd listen_at(const SocketName& name) {
         throw std::system_error(error, std::system_category(), "listen on a unix socket");
     };
     if (name.bytes == 0) refuse(ENAMETOOLONG);
+    std::error_code error;
+    if (name.is_file() && !connect_to(name, error) && error == std::errc::connection_refused) {
+        ::unlink(name.path.data());  // nobody listens there: it is left over from a crash
+    }
     Fd socket(::socket(AF_UNIX, kind, 0));
     const sockaddr_un address = address_of(name);
     if (!socket ||

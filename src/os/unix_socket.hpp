@@ -29,8 +29,8 @@ struct SocketName {
     [[nodiscard]] bool is_file() const noexcept { return bytes > 0 && path[0] != '\0'; }
 };
 
-/// A listening socket under that name, not blocking. Throws std::system_error: EADDRINUSE, somebody
-/// sits there (or a file is left); ENAMETOOLONG; and what bind(2) gives.
+/// A listening socket under that name, not blocking; in the place of a file that a crash has left.
+/// Throws std::system_error: EADDRINUSE, somebody sits there; ENAMETOOLONG; and what bind(2) gives.
 Fd listen_at(const SocketName& name);
 
 /// A connection to it, not blocking; empty with `error` set if nobody listens (ECONNREFUSED,
