@@ -133,12 +133,7 @@ void add_bench_transfer(CLI::App& bench, int& exit_status) {
     command.add_flag("--quick", options->quick, "A tenth of the time, wider spread");
     options->files.add_options(command);
     command.callback([options, &command, &exit_status] {
-        if (const std::vector<std::string> rest = command.remaining(); !rest.empty()) {
-            throw WrongInput(
-                fmt::format("bench transfer: {} was not expected; `onecopy bench "
-                            "transfer --help` tells how it is used",
-                            rest.front()));
-        }
+        refuse_rest("bench transfer", command);
         const TransferBench asked = checked(*options);
         Report report = run_transfer_bench(asked, stdout);
         std::vector<Verdict> verdicts = judge_transfer(report.rows);

@@ -310,11 +310,7 @@ void add_bench_heap(CLI::App& bench, int& exit_status) {
     command.add_flag("--quick", options->quick, "A tenth of the time, wider spread");
     options->files.add_options(command);
     command.callback([options, &command, &exit_status] {
-        if (const std::vector<std::string> rest = command.remaining(); !rest.empty()) {
-            throw WrongInput(fmt::format(
-                "{}: {} was not expected; `onecopy bench heap --help` tells how it is used", asked,
-                rest.front()));
-        }
+        refuse_rest(asked, command);
         Report report = run_heap_bench(checked(*options), stdout);
         report.verdicts = judge_heap(report.rows);
         finish_report(stdout, asked, report, options->files);

@@ -72,4 +72,12 @@ std::vector<std::string> parse_names(std::string_view asked, std::string_view wh
     return chosen;
 }
 
+void refuse_rest(std::string_view asked, const CLI::App& command) {
+    const std::vector<std::string> rest = command.remaining();
+    if (rest.empty()) return;
+    throw WrongInput(
+        fmt::format("{}: {} was not expected; `onecopy {} --help` tells how it is used", asked,
+                    rest.front(), asked));
+}
+
 }  // namespace onecopy::cli

@@ -1,6 +1,7 @@
 // The words and numbers that every bench takes on its command line, and prints.
 #pragma once
 
+#include <CLI/CLI.hpp>
 #include <cstdint>
 #include <span>
 #include <string>
@@ -22,5 +23,9 @@ std::vector<std::uint64_t> parse_sizes(std::string_view asked, std::string_view 
 std::vector<std::string> parse_names(std::string_view asked, std::string_view what,
                                      std::string_view text,
                                      std::span<const std::string_view> known);
+
+/// Throws WrongInput, in our words, if the command line has more than `command` knows. (It must
+/// have allowed extras.)
+void refuse_rest(std::string_view asked, const CLI::App& command);
 
 }  // namespace onecopy::cli
