@@ -21,6 +21,7 @@
 #include "cli/bench_p2p_ways.hpp"
 #include "cli/bench_timing.hpp"
 #include "cli/bench_turns.hpp"
+#include "os/process_status.hpp"
 #include "support/child.hpp"
 
 namespace onecopy::cli {
@@ -57,23 +58,10 @@ JobCommand bandwidth() {
     return command;
 }
 
-/// Asks until it is so, under the deadlock guard.
-bool soon(const std::function<bool()>& is_so) {
-    const auto deadline =
-        std::chrono::steady_clock::now() + std::chrono::milliseconds(test::deadlock_guard_ms);
-    while (!is_so()) {
-        if (std::chrono::steady_clock::now() > deadline) return false;
-        ::poll(nullptr, 0, 5);
-    }
-    return true;
-}
-
 char state_of(pid_t pid) {
-    std::ifstream file("/proc/" + std::to_string(pid) + "/stat");
-    std::string text;
-    std::getline(file, text);
-    const std::size_t end = text.rfind(')');
-    return end == std::string::npos ? '-' : text[end + 2];
+    std::error_code error;
+    const os::ProcessStatus status = os::read_process_status(pid, error);
+    return error ? '-' : status.state;
 }
 
 bool gone(pid_t pid) { return state_of(pid) == '-' || state_of(pid) == 'Z'; }
@@ -121,7 +109,7 @@ std::string folder_named_to(pid_t rank) {
 TEST(BenchJobs, RanksSleepBetweenTheirTurns) {
     Running running;
     for (int turn = 0; turn < 3; ++turn) {
-        ASSERT_TRUE(soon([&] {
+        ASSERT_TRUE(test::eventually([&] {
             for (const pid_t pid : running.pids()) {
                 if (state_of(pid) != 'S') return false;
             }
@@ -138,7 +126,7 @@ TEST(BenchJobs, RanksEndWithTheirJob) {
         Running running;
         pids = running.pids();
     }
-    for (const pid_t pid : pids) EXPECT_TRUE(soon([pid] { return gone(pid); }));
+    for (const pid_t pid : pids) EXPECT_TRUE(test::eventually([pid] { return gone(pid); }));
 }
 
 TEST(BenchJobs, RanksThatAnotherProcessStartedEndWithTheirJob) {
@@ -155,7 +143,7 @@ TEST(BenchJobs, RanksThatAnotherProcessStartedEndWithTheirJob) {
         job.wait_for_ranks(test::deadlock_guard_ms);
         for (const JobRank& rank : job.reports()) pids.push_back(rank.pid.load());
     }
-    for (const pid_t pid : pids) EXPECT_TRUE(soon([pid] { return gone(pid); })) << pid;
+    for (const pid_t pid : pids) EXPECT_TRUE(test::eventually([pid] { return gone(pid); })) << pid;
 }
 
 TEST(BenchJobs, AJobThatIsAskedToEndDoesSoByItself) {
@@ -204,7 +192,7 @@ TEST_P(KilledBench, LeavesNoProcessAndNoFile) {
     // All ranks have this among their arguments, and so have the MPIs' launchers.
     const std::string mark = "/proc/" + std::to_string(pid) + "/fd/";
     std::string name;
-    EXPECT_TRUE(soon([&] {
+    EXPECT_TRUE(test::eventually([&] {
         const std::vector<pid_t> found = processes_with(mark);
         if (found.size() >= 4) name = folder_named_to(found.front());
         return !name.empty();
@@ -215,9 +203,10 @@ TEST_P(KilledBench, LeavesNoProcessAndNoFile) {
     int status = 0;
     ASSERT_EQ(::waitpid(pid, &status, 0), pid);
     EXPECT_TRUE(WIFSIGNALED(status) && WTERMSIG(status) == GetParam().signal) << status;
-    EXPECT_TRUE(soon([&] { return processes_with(mark).empty(); }))
+    EXPECT_TRUE(test::eventually([&] { return processes_with(mark).empty(); }))
         << processes_with(mark).size() << " processes are left";
-    EXPECT_TRUE(soon([&] { return files_of(name).empty(); })) << *files_of(name).begin();
+    EXPECT_TRUE(test::eventually([&] { return files_of(name).empty(); }))
+        << *files_of(name).begin();
 }
 
 INSTANTIATE_TEST_SUITE_P(BenchJobs, KilledBench,

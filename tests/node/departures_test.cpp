@@ -9,8 +9,6 @@
 #include <csignal>
 #include <cstdio>
 #include <cstdlib>
-#include <fstream>
-#include <functional>
 #include <random>
 #include <string>
 #include <thread>
@@ -18,6 +16,7 @@
 
 #include "onecopy/communicator.hpp"
 #include "os/mapping.hpp"
+#include "os/process_status.hpp"
 #include "ranks.hpp"
 #include "support/child.hpp"
 #include "support/sanitizers.hpp"
@@ -25,31 +24,12 @@
 namespace onecopy {
 namespace {
 
+using test::die;
 using test::Ranks;
 
-/// The letter of /proc/PID/stat.
 char state_of(pid_t pid) {
-    std::ifstream file("/proc/" + std::to_string(pid) + "/stat");
-    std::string text;
-    std::getline(file, text);
-    const std::size_t at = text.rfind(')');
-    return at == std::string::npos ? '?' : text[at + 2];
-}
-
-/// Whether that comes to pass before the deadlock guard.
-bool comes_true(const std::function<bool()>& what) {
-    const auto end =
-        std::chrono::steady_clock::now() + std::chrono::milliseconds(test::deadlock_guard_ms);
-    while (!what()) {
-        if (std::chrono::steady_clock::now() > end) return false;
-        ::usleep(500);
-    }
-    return true;
-}
-
-[[noreturn]] void die() {
-    ::raise(SIGKILL);
-    ::_exit(1);
+    std::error_code error;
+    return os::read_process_status(pid, error).state;
 }
 
 /// What a rank can wait in. Rank 2 dies; the others are in this.
@@ -223,7 +203,7 @@ TEST(Departures, ARankThatBecomesAnotherProgramHasEnded) {
     });
     // Rank 0 reports; the sleeping program ends with the test.
     int status = -1;
-    EXPECT_TRUE(comes_true([&] { return ::waitpid(ranks.pid(0), &status, WNOHANG) != 0; }));
+    EXPECT_TRUE(test::eventually([&] { return ::waitpid(ranks.pid(0), &status, WNOHANG) != 0; }));
     EXPECT_EQ(status, 0);
 }
 
@@ -333,9 +313,9 @@ TEST(Departures, AStoppedRankIsNotDeadAndWhoWaitsForItSleeps) {
         }
         world.barrier();
     });
-    EXPECT_TRUE(comes_true([&] { return state_of(ranks.pid(2)) == 'T'; }));
+    EXPECT_TRUE(test::eventually([&] { return state_of(ranks.pid(2)) == 'T'; }));
     for (const int rank : {0, 1}) {
-        EXPECT_TRUE(comes_true([&] { return state_of(ranks.pid(rank)) == 'S'; }));
+        EXPECT_TRUE(test::eventually([&] { return state_of(ranks.pid(rank)) == 'S'; }));
     }
     // Everybody at once, for a while, as a suspended job.
     for (const int rank : {0, 1}) ::kill(ranks.pid(rank), SIGSTOP);
@@ -403,7 +383,7 @@ TEST(Departures, SurvivorsOfADeathAtAnyMomentOfTrafficLearnOfIt) {
             EXPECT_EQ(traffic(node, seed, begun), Errc::peer_died);
         });
         // A rank that never joins is its launcher's business.
-        ASSERT_TRUE(comes_true([&] { return begun == count; }));
+        ASSERT_TRUE(test::eventually([&] { return begun == count; }));
         std::this_thread::sleep_for(moment);
         ::kill(ranks.pid(victim), SIGKILL);
         std::vector<int> survivors;

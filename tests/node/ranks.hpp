@@ -38,6 +38,9 @@ private:
     bool waited_ = false;
 };
 
+/// As by kill -9.
+[[noreturn]] void die();
+
 /// The common case: all of them return, without a failed expectation.
 #define EXPECT_RANKS(count, ...) \
     EXPECT_TRUE(::onecopy::test::Ranks(count, __VA_ARGS__).wait().all_right())

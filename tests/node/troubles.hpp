@@ -35,6 +35,7 @@ namespace onecopy {
 
 using std::chrono::milliseconds;
 using std::chrono::steady_clock;
+using test::die;
 using test::Ranks;
 
 constexpr int guard_ms = test::deadlock_guard_ms;
@@ -63,15 +64,7 @@ inline bool end_well(Ranks& ranks, const std::vector<int>& which, int guard = gu
 }
 
 inline bool has_pattern(std::span<const std::byte> bytes, unsigned seed) {
-    for (std::size_t i = 0; i < bytes.size(); ++i) {
-        if (bytes[i] != test::pattern(seed, i)) return false;
-    }
-    return true;
-}
-
-[[noreturn]] inline void die() {
-    ::raise(SIGKILL);
-    ::_exit(1);
+    return test::first_difference(bytes, seed) == bytes.size();
 }
 
 }  // namespace onecopy
