@@ -9,6 +9,7 @@
 
 #include "onecopy/arena.hpp"
 #include "onecopy/communicator.hpp"
+#include "onecopy/node_counters.hpp"
 
 namespace onecopy {
 
@@ -58,6 +59,10 @@ public:
     /// Memory that the other ranks can map: what is sent from here and received into it is copied
     /// without a system call, by both sides.
     [[nodiscard]] Arena& arena() noexcept;
+
+    /// By which ways the messages went. With ONECOPY_STATS=1 in the environment each rank prints
+    /// them to standard error, in one line, when it leaves.
+    [[nodiscard]] NodeCounters counters() const noexcept;
 
     /// For the layers above.
     [[nodiscard]] node::Endpoint& endpoint() noexcept;

@@ -208,7 +208,7 @@ std::optional<Status> Communicator::iprobe(int from, int tag, std::error_code& e
     error.clear();
     Endpoint::Lock lock(*endpoint_);
     endpoint_->progress();
-    const node::Arrived* const message = endpoint_->find(*context_, from, tag);
+    const node::Arrived* const message = context_->matching().find(from, tag);
     if (message != nullptr) return status_of(*message);
     error = endpoint_->hopeless(*context_, from, tag);
     if (!error) endpoint_->rest();
@@ -230,7 +230,7 @@ Status Communicator::probe(int from, int tag, std::error_code& error) noexcept {
     const node::Arrived* message = nullptr;
     error.clear();
     endpoint_->wait(lock, awaited(*context_, from), [&] {
-        message = endpoint_->find(*context_, from, tag);
+        message = context_->matching().find(from, tag);
         if (message == nullptr) error = endpoint_->hopeless(*context_, from, tag);
         return message != nullptr || error;
     });
@@ -247,7 +247,7 @@ Status Communicator::probe(int from, int tag) {
 std::optional<Message> Communicator::improbe(int from, int tag) {
     Endpoint::Lock lock(*endpoint_);
     endpoint_->progress();
-    node::Arrived* const found = endpoint_->find(*context_, from, tag);
+    node::Arrived* const found = context_->matching().find(from, tag);
     if (found == nullptr) {
         check(endpoint_->hopeless(*context_, from, tag), "onecopy: improbe");
         endpoint_->rest();

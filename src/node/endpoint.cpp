@@ -75,7 +75,7 @@ Endpoint::Endpoint(JobMemory memory, int rank, const Arena* arena, bool threads)
 }
 
 Endpoint::~Endpoint() {
-    if (os::process_number() != maker_) {
+    if (!is_this_process()) {
         // A forked child: the rank is its parent, and the memory is not here.
         static_cast<void>(notifier_.release());
         memory_.leave_mapped();
@@ -161,7 +161,7 @@ bool Endpoint::send_at_once(const Context& context, int peer, int tag,
     if (place == nullptr) return false;
     if (!bytes.empty()) std::memcpy(place, bytes.data(), bytes.size());
     announce(*out.ring, to, context, tag, Meaning::eager, bytes.size());
-    ++tally_.eager_messages;
+    ++counters_.eager_messages;
     return true;
 }
 
@@ -190,7 +190,7 @@ bool Endpoint::put(Operation& send, RingWriter& ring, int to) noexcept {
     } else {
         send.memory.gather(place);
         send.finish();
-        ++tally_.eager_messages;
+        ++counters_.eager_messages;
     }
     announce(ring, to, *send.context, send.tag, large ? Meaning::announcement : Meaning::eager,
              bytes);
@@ -226,10 +226,6 @@ void Endpoint::start_receive(Operation& receive) noexcept {
     } catch (const std::bad_alloc&) {
         receive.finish(no_memory());
     }
-}
-
-Arrived* Endpoint::find(Context& context, int source, int tag) noexcept {
-    return context.matching().find(source, tag);
 }
 
 void Endpoint::receive(Operation& operation, std::unique_ptr<Arrived> message) noexcept {

@@ -28,6 +28,7 @@
 #include "onecopy/arena.hpp"
 #include "onecopy/attachment.hpp"
 #include "onecopy/error.hpp"
+#include "onecopy/node_counters.hpp"
 #include "os/coarse_clock.hpp"
 #include "os/fence.hpp"
 #include "os/process_number.hpp"
@@ -46,17 +47,6 @@ struct Announcement {
     std::uint32_t list_is_remote;
 };
 
-/// How much of what a rank has done, by the way it took.
-struct Tally {
-    std::uint64_t eager_messages = 0;
-    std::uint64_t large_messages = 0;  ///< received
-    std::uint64_t mapped_bytes = 0;    ///< copied here from and to mapped memory
-    std::uint64_t called_bytes = 0;    ///< by system calls
-    std::uint64_t staged_bytes = 0;    ///< received through slots
-    std::uint64_t helped_bytes = 0;    ///< as the sender, of mapped or staged ones
-    std::uint64_t sleeps = 0;
-};
-
 /// Members that say so want the lock; the others take none and are for the one who holds it.
 class Endpoint {
 public:
@@ -70,10 +60,12 @@ public:
     Endpoint(const Endpoint&) = delete;
     Endpoint& operator=(const Endpoint&) = delete;
 
+    /// Not so in a forked child.
+    [[nodiscard]] bool is_this_process() const noexcept { return os::process_number() == maker_; }
     [[nodiscard]] int rank() const noexcept { return rank_; }
     [[nodiscard]] int ranks() const noexcept { return memory_.ranks(); }
     [[nodiscard]] JobMemory& memory() noexcept { return memory_; }
-    [[nodiscard]] const Tally& tally() const noexcept { return tally_; }
+    [[nodiscard]] const NodeCounters& counters() const noexcept { return counters_; }
     [[nodiscard]] Watch& watch() noexcept { return watch_; }
     [[nodiscard]] Peers& peers() noexcept { return peers_; }
 
@@ -112,8 +104,6 @@ public:
     /// anything was unusual; nothing has happened then.
     bool send_at_once(const Context& context, int peer, int tag, ConstSegment bytes) noexcept;
 
-    /// A message in the queue whose receive was not posted; null: none.
-    Arrived* find(Context& context, int source, int tag) noexcept;
     /// Why no such message will ever come; empty if one may.
     [[nodiscard]] std::error_code hopeless(const Context& context, int source,
                                            int tag) const noexcept;
@@ -194,7 +184,7 @@ private:
         const std::uint32_t rings = bell.rings.load(std::memory_order_seq_cst);
         os::full_fence();  // see bell.hpp
         if (!progress() && !ready()) {
-            ++tally_.sleeps;
+            ++counters_.sleeps;
             lock.unlock();
             watch_.sleep(rings, rank);
             lock.lock();
@@ -224,9 +214,9 @@ private:
 
     void start_send(Operation& send) noexcept;
     void start_receive(Operation& receive) noexcept;
-    /// Puts it into the ring, the bytes or their announcement; false: no room.
     void announce(RingWriter& ring, int to, const Context& context, int tag, Meaning meaning,
                   std::size_t bytes) noexcept;
+    /// Puts it into the ring, the bytes or their announcement; false: no room.
     bool put(Operation& send, RingWriter& ring, int to) noexcept;
     void deliver(Operation& receive, int source, int tag,
                  std::span<const std::byte> bytes) noexcept;
@@ -249,7 +239,8 @@ private:
     bool help(Operation& send, Handoff& shared) noexcept;
 
     // Large messages through slots that both copy to and from (staged.cpp):
-    void open_stage(Operation& receive, Handoff& shared) noexcept;
+    void begin_unmapped(Operation& receive) noexcept;
+    bool open_stage(Operation& receive, Help way) noexcept;
     void close_stage(Operation& receive, Outcome outcome) noexcept;
     using StageSlots = std::array<std::uint32_t, stage_slots>;
     bool take_stage(StageSlots& slots) noexcept;
@@ -299,7 +290,7 @@ private:
     std::size_t stages_made_ = 0;
     std::vector<Operation*> pushes_;  // begun and not given back
     unsigned waiting_ = 0;            // calls that wait, one for each thread
-    Tally tally_;
+    NodeCounters counters_;
     int holder_ = -1;  // the thread that holds the lifeline
     std::uint32_t maker_ = os::process_number();
     std::unique_ptr<Notifier> notifier_;  // the last: it looks at the others until it ends

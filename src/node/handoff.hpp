@@ -29,8 +29,12 @@ namespace onecopy::node {
 
 enum class HandoffState : std::uint32_t { free, offered, taken, withdrawn, done };
 
+/// What became of a message, for its sender: `failed`, memory of one of the two could not be read
+/// or written.
+enum class Outcome : std::uint32_t { all_right, failed };
+
 /// How the sender may help. Stored by the receiver when all that belongs to it is written; where it
-/// goes back and forth between open and pushing, by the sender.
+/// goes back and forth between staging and pushing, by the sender.
 enum class Help : std::uint32_t {
     none,
     copying,  ///< straight into the receiver's memory at `target`
@@ -59,7 +63,7 @@ struct StageSlot {
 
 struct alignas(64) Handoff {
     std::atomic<HandoffState> state;
-    std::int32_t error;    ///< what stopped the receiver, of Outcome; before `done`
+    Outcome outcome;       ///< the receiver's; before `done`
     std::uint64_t target;  ///< where the bytes go, in the receiver's process
     std::uint64_t bytes;   ///< how many
     std::atomic<std::uint64_t> next;
@@ -77,6 +81,17 @@ struct alignas(64) Handoff {
 
     [[nodiscard]] Help way() const noexcept { return way_of(help.load(std::memory_order_acquire)); }
 
+    /// From offered to taken, or to withdrawn: whether it was we who turned it. If not, `seen` is
+    /// what it was.
+    bool turn(HandoffState to, HandoffState& seen) noexcept {
+        seen = HandoffState::offered;
+        return state.compare_exchange_strong(seen, to, std::memory_order_acq_rel);
+    }
+    bool take() noexcept {
+        HandoffState seen{};
+        return turn(HandoffState::taken, seen);
+    }
+
     static constexpr std::uint64_t closed = ~std::uint64_t{0} / 2;
 
     /// Claims up to `piece` bytes: where they begin; `bytes` or more if there are none left.
@@ -91,8 +106,5 @@ struct HandoffName {
     std::uint32_t block;
     std::uint32_t index;
 };
-
-/// What the receiver has to say of it.
-enum class Outcome : std::int32_t { all_right, truncated, peer_died, failed };
 
 }  // namespace onecopy::node

@@ -25,19 +25,6 @@ std::uint64_t piece_of(std::uint64_t bytes) noexcept {
 
 constexpr std::size_t handoffs_in_block = block_bytes / sizeof(Handoff);
 
-std::error_code error_of(Outcome outcome) noexcept {
-    switch (outcome) {
-        case Outcome::all_right:
-        case Outcome::truncated:  // the receiver's business
-            return {};
-        case Outcome::peer_died:
-            return Errc::peer_died;
-        case Outcome::failed:
-            break;
-    }
-    return std::make_error_code(std::errc::bad_address);
-}
-
 }  // namespace
 
 std::optional<HandoffName> Endpoint::take_handoff() noexcept {
@@ -78,7 +65,6 @@ std::size_t Endpoint::announcement_bytes(const Operation& send) noexcept {
 
 void Endpoint::write_announcement(Operation& send, std::byte* to) noexcept {
     Handoff& shared = handoff(send.handoff);
-    shared.error = 0;
     shared.next.store(Handoff::closed, std::memory_order_relaxed);
     shared.helped.store(0, std::memory_order_relaxed);
     shared.spoiled.store(0, std::memory_order_relaxed);
@@ -137,15 +123,13 @@ void Endpoint::begin_copy(Operation& receive, Source source, int from, int tag) 
     receive.status.bytes = receive.source.bytes;
     receive.wanted = std::min(receive.bytes, receive.source.bytes);
     receive.moved = receive.claimed = 0;
-    receive.shared = receive.staged = receive.has_stage = receive.waits_for_stage = false;
+    receive.shared = receive.staged = receive.waits_for_stage = false;
     receive.failure.clear();
     receive.progress = Progress::pulling;
     copies_.append(receive);
 
     Handoff& shared = handoff(receive.source.handoff);
-    HandoffState offered = HandoffState::offered;
-    if (!shared.state.compare_exchange_strong(offered, HandoffState::taken,
-                                              std::memory_order_acq_rel)) {
+    if (!shared.take()) {
         // It was withdrawn: a rank has died, and we shall hear of it in a moment.
         List<Operation, Working>::remove(receive);
         return receive.finish(Errc::peer_died);
@@ -161,7 +145,7 @@ void Endpoint::begin_copy(Operation& receive, Source source, int from, int tag) 
     const bool mapped = arena != nullptr && std::all_of(list.begin(), list.end(), [&](auto& each) {
                             return arena->owns(each.address, each.bytes);
                         });
-    if (!mapped) return open_stage(receive, shared);
+    if (!mapped) return begin_unmapped(receive);
 
     const RankLine& own = memory_.line(rank_);
     const std::uint64_t address = reinterpret_cast<std::uintptr_t>(to[0].data());
@@ -203,16 +187,17 @@ Transfer Endpoint::copy_some(Operation& receive, std::uint64_t most) noexcept {
     receive.to.seek(receive.to.at() + moved.bytes);
     receive.from.seek(receive.from.at() + moved.bytes);
     const Attachment* const arena = peers_.arena(receive.source.rank);
-    (arena != nullptr && arena->owns(from[0].address, from[0].bytes) ? tally_.mapped_bytes
-                                                                     : tally_.called_bytes) +=
+    (arena != nullptr && arena->owns(from[0].address, from[0].bytes) ? counters_.mapped_bytes
+                                                                     : counters_.called_bytes) +=
         moved.bytes;
     return moved;
 }
 
 /// True if anything was copied or is over.
 bool Endpoint::step(Operation& receive) noexcept {
-    if (receive.waits_for_stage) open_stage(receive, handoff(receive.source.handoff));
-    if (receive.waits_for_stage) return look_for_its_sender(receive);
+    if (receive.waits_for_stage && !open_stage(receive, Help::needed)) {
+        return look_for_its_sender(receive);
+    }
     if (receive.staged) return step_staged(receive);
     if (!receive.shared) {
         const std::uint64_t left = receive.wanted - receive.moved;
@@ -282,34 +267,23 @@ View Endpoint::hold(const Arrived& message) noexcept {
     std::error_code error;
     View view = arena->reach(source.one.address, source.bytes, error);
     if (view.bytes().size() != source.bytes) return {};
-    HandoffState offered = HandoffState::offered;
-    if (!handoff(source.handoff)
-             .state.compare_exchange_strong(offered, HandoffState::taken,
-                                            std::memory_order_acq_rel)) {
-        return {};
-    }
-    tally_.mapped_bytes += source.bytes;
+    if (!handoff(source.handoff).take()) return {};
+    counters_.mapped_bytes += source.bytes;
     return view;
 }
 
 void Endpoint::drop(const Arrived& message) noexcept {
-    if (!message.large) return;
-    HandoffState offered = HandoffState::offered;
-    if (handoff(message.at.handoff)
-            .state.compare_exchange_strong(offered, HandoffState::taken,
-                                           std::memory_order_acq_rel)) {
-        let_go(message.at);
-    }
+    if (message.large && handoff(message.at.handoff).take()) let_go(message.at);
 }
 
 void Endpoint::let_go(const Source& source) noexcept { answer(source, Outcome::all_right); }
 
 void Endpoint::answer(const Source& source, Outcome outcome) noexcept {
     Handoff& shared = handoff(source.handoff);
-    shared.error = static_cast<std::int32_t>(outcome);
+    shared.outcome = outcome;
     shared.state.store(HandoffState::done, std::memory_order_seq_cst);
     memory_.line(source.rank).bell.ring_if_asleep();
-    ++tally_.large_messages;
+    ++counters_.large_messages;
 }
 
 /// True if it is done, or something was copied.
@@ -321,7 +295,9 @@ bool Endpoint::look_at_offer(Operation& send) noexcept {
     remove_offer(send);
     shared.state.store(HandoffState::free, std::memory_order_relaxed);
     free_handoffs_.push_back(send.handoff);
-    send.finish(error_of(static_cast<Outcome>(shared.error)));
+    send.finish(shared.outcome == Outcome::all_right
+                    ? std::error_code()
+                    : std::make_error_code(std::errc::bad_address));
     return true;
 }
 
@@ -342,7 +318,7 @@ bool Endpoint::help(Operation& send, Handoff& shared) noexcept {
     if (write(*peers_.process(to, error), from, shared.target + at).error) {
         shared.spoiled.store(1, std::memory_order_relaxed);
     }
-    tally_.helped_bytes += bytes;
+    counters_.helped_bytes += bytes;
     shared.helped.fetch_add(bytes, std::memory_order_seq_cst);
     memory_.line(to).bell.ring_if_asleep();
     return true;
@@ -350,13 +326,12 @@ bool Endpoint::help(Operation& send, Handoff& shared) noexcept {
 
 void Endpoint::withdraw(Operation& send, std::error_code error) noexcept {
     Handoff& shared = handoff(send.handoff);
-    HandoffState offered = HandoffState::offered;
-    const bool ours = shared.state.compare_exchange_strong(offered, HandoffState::withdrawn,
-                                                           std::memory_order_acq_rel);
+    HandoffState seen{};
+    const bool ours = shared.turn(HandoffState::withdrawn, seen);
     const int to = send.context->member(send.peer);
     // The receiver is at work and says when it is done, unless it is gone.
     if (!ours && stages_[static_cast<std::size_t>(to)] == Stage::here) return;
-    if (!ours && offered == HandoffState::done) {
+    if (!ours && seen == HandoffState::done) {
         look_at_offer(send);
         return;
     }

@@ -1,8 +1,11 @@
 #include "onecopy/node.hpp"
 
 #include <fcntl.h>
+#include <unistd.h>
 
+#include <array>
 #include <charconv>
+#include <cstdio>
 #include <cstdlib>
 #include <cstring>
 #include <numeric>
@@ -86,7 +89,30 @@ Node::Node(const NodeOptions& given) {
     state_->world = Communicator(state_->endpoint, 0, members, rank);
 }
 
-Node::~Node() = default;
+Node::~Node() {
+    const char* const asked = std::getenv("ONECOPY_STATS");
+    if (asked == nullptr || std::string_view(asked) != "1" || !state_->endpoint.is_this_process()) {
+        return;
+    }
+    const NodeCounters seen = counters();
+    const auto number = [](std::uint64_t value) { return static_cast<unsigned long long>(value); };
+    std::array<char, 320> line;
+    const int length = std::snprintf(
+        line.data(), line.size(),
+        "onecopy: rank %d: %llu messages sent inline, %llu large ones received: %llu bytes mapped, "
+        "%llu by system calls, %llu staged; %llu bytes copied for receivers; %llu sleeps\n",
+        rank(), number(seen.eager_messages), number(seen.large_messages), number(seen.mapped_bytes),
+        number(seen.called_bytes), number(seen.staged_bytes), number(seen.helped_bytes),
+        number(seen.sleeps));
+    // One call, so that the lines of several ranks do not mix.
+    [[maybe_unused]] const ssize_t put =
+        ::write(STDERR_FILENO, line.data(), static_cast<std::size_t>(length));
+}
+
+NodeCounters Node::counters() const noexcept {
+    node::Endpoint::Lock lock(state_->endpoint);
+    return state_->endpoint.counters();
+}
 
 int Node::rank() const noexcept { return state_->endpoint.rank(); }
 int Node::size() const noexcept { return state_->endpoint.ranks(); }

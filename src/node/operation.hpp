@@ -111,7 +111,6 @@ struct Operation : Hook<Posted>, Hook<Working> {
 
     // Either side of a message that goes through a stage:
     bool staged = false;
-    bool has_stage = false;        ///< the receiver
     bool waits_for_stage = false;  ///< the receiver: all are in use, and there is no other way
     std::uint64_t slots_used = 0;  ///< of this message
     Place<Segment> staged_at;      ///< where the next one's bytes are, or go

@@ -96,42 +96,46 @@ bool Endpoint::take_stage(StageSlots& slots) noexcept {
     return true;
 }
 
-/// A message that is not mapped: by system calls, until the sender comes with a stage; without one
-/// by calls alone. Where calls are refused it waits for a stage.
-void Endpoint::open_stage(Operation& receive, Handoff& shared) noexcept {
+/// By system calls, until the sender comes with a stage; without one by calls alone. Where calls
+/// are refused it waits for a stage.
+void Endpoint::begin_unmapped(Operation& receive) noexcept {
     const bool by_calls = !receive.source.unknown && peers_.may_be_read(receive.source.rank);
     // With more ranks than cores, two that copy for each other only take each other's core.
     if (by_calls && crowded()) return;
     // What cannot be written here would be a signal; the kernel says it.
     Place<Segment> all;
     all.begin(receive.memory.list());
-    const bool writable = is_accessible(all, receive.wanted, os::Touch::write);
-    if (!writable && by_calls) return;
-    if (!writable) {
-        receive.failure = std::make_error_code(std::errc::bad_address);
-        receive.staged = true;
+    if (!is_accessible(all, receive.wanted, os::Touch::write)) {
+        if (!by_calls) {
+            end_copy(receive, Outcome::failed, std::make_error_code(std::errc::bad_address));
+        }
         return;
     }
-    if (!take_stage(shared.slots)) {
+    if (!open_stage(receive, by_calls ? Help::staging : Help::needed)) {
         receive.waits_for_stage = !by_calls;
-        return;
     }
+}
+
+/// False: none is free.
+bool Endpoint::open_stage(Operation& receive, Help way) noexcept {
+    Handoff& shared = handoff(receive.source.handoff);
+    if (!take_stage(shared.slots)) return false;
     receive.waits_for_stage = false;
+    receive.staged = true;
+    receive.slots_used = 0;
+    receive.staged_at.begin(receive.memory.list());
+    receive.patience = rounds_for_the_sender;
     shared.left_from.store(0, std::memory_order_relaxed);
     shared.left_to.store(0, std::memory_order_relaxed);
     shared.bytes = receive.wanted;
     shared.next.store(0, std::memory_order_relaxed);
-    receive.staged = receive.has_stage = true;
-    receive.slots_used = 0;
-    receive.staged_at.begin(receive.memory.list());
-    receive.patience = rounds_for_the_sender;
-    shared.help.store(word_of(by_calls ? Help::staging : Help::needed), std::memory_order_seq_cst);
-    if (!by_calls) memory_.line(receive.source.rank).bell.ring_if_asleep();
+    shared.help.store(word_of(way), std::memory_order_seq_cst);
+    if (way == Help::needed) memory_.line(receive.source.rank).bell.ring_if_asleep();
+    return true;
 }
 
 void Endpoint::close_stage(Operation& receive, Outcome outcome) noexcept {
-    if (!receive.has_stage) return;
-    receive.has_stage = false;
+    if (!receive.staged) return;
     const StageSlots& slots = handoff(receive.source.handoff).slots;
     // After an error slots may be full, and their sender still be filling some. (There is room.)
     if (outcome == Outcome::all_right) {
@@ -152,7 +156,7 @@ bool Endpoint::drain(Operation& receive, Handoff& shared) noexcept {
                      std::memcpy(to, one.data + done, bytes);
                  });
         receive.moved += one.bytes;
-        tally_.staged_bytes += one.bytes;
+        counters_.staged_bytes += one.bytes;
         one.full.store(0, std::memory_order_seq_cst);
         ++receive.slots_used;
         any = true;
@@ -176,10 +180,6 @@ Endpoint::Range Endpoint::next_by_call(Handoff& shared, std::uint32_t word) noex
 }
 
 bool Endpoint::step_staged(Operation& receive) noexcept {
-    if (receive.failure) {
-        end_copy(receive, Outcome::failed, receive.failure);
-        return true;
-    }
     Handoff& shared = handoff(receive.source.handoff);
     bool any = drain(receive, shared);
     const std::uint32_t word = shared.help.load(std::memory_order_acquire);
@@ -283,7 +283,7 @@ bool Endpoint::push(Operation& send, Handoff& shared) noexcept {
                  });
         one.full.store(1, std::memory_order_seq_cst);
         ++send.slots_used;
-        tally_.helped_bytes += bytes;
+        counters_.helped_bytes += bytes;
         any = true;
     }
     if (any) memory_.line(send.context->member(send.peer)).bell.ring_if_asleep();

@@ -28,10 +28,7 @@ const std::vector<std::size_t> sizes = {0,    1,    8,      32,     33,        4
                                         4097, 8192, 65'535, 65'536, 1'000'003, 5'000'000};
 
 bool has_pattern(std::span<const std::byte> bytes, std::size_t seed) {
-    for (std::size_t i = 0; i < bytes.size(); ++i) {
-        if (bytes[i] != pattern(seed, i)) return false;
-    }
-    return true;
+    return test::first_difference(bytes, static_cast<unsigned>(seed)) == bytes.size();
 }
 
 /// Memory of the arena or ordinary.
@@ -107,6 +104,49 @@ TEST(PointToPoint, OneWayAfterTheOtherNothingIsWrittenWhereAnEarlierMessageWent)
             }
         }
     });
+}
+
+TEST(PointToPoint, TheCountersTellWhichWayMessagesWent) {
+    EXPECT_RANKS(2, [](Node& node) {
+        Communicator& world = node.world();
+        constexpr std::size_t bytes = 1 << 20;
+        const Memory arena(node, bytes, true), ordinary(node, bytes, false);
+        const NodeCounters before = node.counters();
+        EXPECT_EQ(before.eager_messages + before.large_messages, 0U);
+        if (world.rank() == 0) {
+            world.send(ordinary.all().first(100), 1, 0);
+            world.send(arena.all(), 1, 0);
+            world.send(ordinary.all(), 1, 0);
+            EXPECT_EQ(node.counters().eager_messages, 1U);
+            EXPECT_EQ(node.counters().large_messages, 0U);
+            return;
+        }
+        world.recv(ordinary.all(), 0, 0);
+        world.recv(ordinary.all(), 0, 0);
+        EXPECT_EQ(node.counters().mapped_bytes, bytes);
+        EXPECT_EQ(node.counters().called_bytes + node.counters().staged_bytes, 0U);
+        world.recv(ordinary.all(), 0, 0);
+        EXPECT_EQ(node.counters().mapped_bytes, bytes);
+        EXPECT_EQ(node.counters().called_bytes + node.counters().staged_bytes, bytes);
+        EXPECT_EQ(node.counters().large_messages, 2U);
+        EXPECT_EQ(node.counters().eager_messages, 0U);
+    });
+}
+
+TEST(PointToPoint, OnRequestARankPrintsItsCountersInOneLine) {
+    testing::internal::CaptureStderr();
+    ::setenv("ONECOPY_STATS", "1", 1);
+    EXPECT_RANKS(2, [](Node& node) {
+        if (node.rank() == 0) node.world().send(ConstSegment(), 1, 0);
+        if (node.rank() == 1) node.world().recv(Segment(), 0, 0);
+    });
+    ::unsetenv("ONECOPY_STATS");
+    const std::string text = testing::internal::GetCapturedStderr();
+    EXPECT_NE(text.find("onecopy: rank 0: 1 messages sent inline, 0 large"), std::string::npos)
+        << text;
+    EXPECT_NE(text.find("onecopy: rank 1: 0 messages sent inline, 0 large"), std::string::npos)
+        << text;
+    EXPECT_EQ(std::count(text.begin(), text.end(), '\n'), 2) << text;
 }
 
 TEST(PointToPoint, MessagesThatCameBeforeTheirReceiveWait) {
