@@ -62,6 +62,8 @@ private:
         void operator()(node::Operation* operation) const noexcept;
     };
     Request(node::Endpoint& endpoint, std::unique_ptr<node::Operation, Free> operation) noexcept;
+    /// A send that is over already.
+    explicit Request(node::Endpoint& endpoint) noexcept : endpoint_(&endpoint), sent_(true) {}
 
     /// Of one that is done.
     Status take(std::error_code& error) noexcept;
@@ -69,6 +71,7 @@ private:
 
     node::Endpoint* endpoint_ = nullptr;
     std::unique_ptr<node::Operation, Free> operation_;
+    bool sent_ = false;  // and waited for not yet; there is no operation then
 };
 
 /// Waits until all are done. The statuses in the order of the requests, each with its error;

@@ -161,6 +161,10 @@ Status Communicator::sendrecv(ConstSegment bytes, int to, int send_tag, Segment 
 }
 
 Request Communicator::isend(ConstSegment bytes, int to, int tag) {
+    {
+        Endpoint::Lock lock(*endpoint_);
+        if (endpoint_->send_at_once(*context_, to, tag, bytes)) return Request(*endpoint_);
+    }
     Request request = send_init(bytes, to, tag);
     request.operation_->persistent = false;
     Endpoint::Lock lock(*endpoint_);

@@ -135,9 +135,10 @@ void Endpoint::start_send(Operation& send) noexcept {
     if (ring == nullptr) return send.finish(no_memory());
     try {
         if (send.bytes > eager_bytes) {
+            if (!send.copying) send.copying.reset(new Copying);
             const auto name = take_handoff();
             if (!name) return send.finish(no_memory());
-            send.handoff = *name;
+            send.copying->handoff = *name;
             list_for_receiver(send);
         }
         if (out.queue.empty() && put(send, *ring, to)) return;
@@ -174,7 +175,7 @@ void Endpoint::announce(RingWriter& ring, int to, const Context& context, int ta
     envelope.source = context.rank();
     envelope.tag = tag;
     ring.publish(envelope);
-    memory_.line(to).bell.ring_if_asleep();
+    tell(to);
 }
 
 bool Endpoint::put(Operation& send, RingWriter& ring, int to) noexcept {
@@ -288,7 +289,7 @@ bool Endpoint::progress() noexcept {
         any = true;
     }
     // Another thread may sleep for what was done here.
-    if (any && threads_) memory_.line(rank_).bell.ring_if_asleep();
+    if (any && threads_) tell(rank_);
     return any;
 }
 
@@ -297,7 +298,7 @@ bool Endpoint::take_messages(RingReader& ring) noexcept {
         const RingReader::Message message = ring.peek();
         if (!message) return taken > 0;
         take(message, ring.from());
-        if (ring.pop()) memory_.line(ring.from()).bell.ring_if_asleep();
+        if (ring.pop()) tell(ring.from());
     }
     return true;
 }
@@ -368,7 +369,7 @@ void Endpoint::accept_rings() noexcept {
 
 void Endpoint::give_back_lines() noexcept {
     for (RingReader& ring : incoming_) {
-        if (ring.give_back()) memory_.line(ring.from()).bell.ring_if_asleep();
+        if (ring.give_back()) tell(ring.from());
     }
 }
 

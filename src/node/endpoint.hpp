@@ -150,7 +150,7 @@ public:
         hold_lifeline();
         RankLine& own = memory_.line(rank_);
         own.waiting.store(++waiting_, std::memory_order_relaxed);
-        Patience patience(crowded());
+        Patience patience(is_crowded());
         for (;;) {
             if (progress()) patience.restart();
             if (ready()) break;
@@ -178,11 +178,9 @@ private:
 
     template <class Ready>
     void sleep(Lock& lock, int rank, const Ready& ready) noexcept {
-        Bell& bell = memory_.line(rank_).bell;
+        Bell& bell = own_bell();
         give_back_lines();
-        bell.asleep.fetch_add(1, std::memory_order_seq_cst);
-        const std::uint32_t rings = bell.rings.load(std::memory_order_seq_cst);
-        os::full_fence();  // see bell.hpp
+        const std::uint32_t rings = bell.lie_down();
         if (!progress() && !ready()) {
             ++counters_.sleeps;
             lock.unlock();
@@ -190,8 +188,17 @@ private:
             lock.lock();
             look_for_the_dead(rank);
         }
-        bell.asleep.fetch_sub(1, std::memory_order_seq_cst);
+        bell.get_up();
     }
+
+    bool is_crowded() noexcept {
+        const bool crowd = crowded();
+        own_bell().set_fences(fenceable_ && !crowd);
+        return crowd;
+    }
+    Bell& own_bell() noexcept { return memory_.line(rank_).bell; }
+    /// After something was stored that the rank may sleep for.
+    void tell(int rank) noexcept { memory_.line(rank).bell.ring_if_asleep(fenceable_); }
 
     bool look_again() noexcept;
     void hold_lifeline() noexcept;
@@ -263,6 +270,7 @@ private:
     JobMemory memory_;
     int rank_;
     bool threads_;
+    bool fenceable_ = os::let_others_fence_us();
     std::mutex lock_;
     Peers peers_;
     Watch watch_;

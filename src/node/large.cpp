@@ -49,11 +49,11 @@ std::optional<HandoffName> Endpoint::take_handoff() noexcept {
 /// Where there are more segments than an announcement holds. Throws std::bad_alloc.
 void Endpoint::list_for_receiver(Operation& send) {
     const std::span<const Segment> list = send.memory.list();
-    send.announced.clear();
+    send.copying->announced.clear();
     if (list.size() <= most_announced_segments) return;
-    send.announced.reserve(list.size());
+    send.copying->announced.reserve(list.size());
     for (const Segment& each : list) {
-        send.announced.push_back({reinterpret_cast<std::uintptr_t>(each.data()), each.size()});
+        send.copying->announced.push_back({reinterpret_cast<std::uintptr_t>(each.data()), each.size()});
     }
 }
 
@@ -64,18 +64,18 @@ std::size_t Endpoint::announcement_bytes(const Operation& send) noexcept {
 }
 
 void Endpoint::write_announcement(Operation& send, std::byte* to) noexcept {
-    Handoff& shared = handoff(send.handoff);
+    Handoff& shared = handoff(send.copying->handoff);
     shared.next.store(Handoff::closed, std::memory_order_relaxed);
     shared.helped.store(0, std::memory_order_relaxed);
     shared.spoiled.store(0, std::memory_order_relaxed);
     shared.help.store(0, std::memory_order_relaxed);
-    send.staged = send.unreadable = false;
+    send.copying->staged = send.copying->unreadable = false;
     shared.state.store(HandoffState::offered, std::memory_order_release);
 
     const std::span<const Segment> list = send.memory.list();
     Announcement announcement{};
     announcement.bytes = send.bytes;
-    announcement.handoff = send.handoff;
+    announcement.handoff = send.copying->handoff;
     announcement.segments = static_cast<std::uint32_t>(list.size());
     announcement.list_is_remote = list.size() > most_announced_segments ? 1 : 0;
     std::memcpy(to, &announcement, sizeof announcement);
@@ -85,8 +85,8 @@ void Endpoint::write_announcement(Operation& send, std::byte* to) noexcept {
         to += sizeof segment;
     };
     if (announcement.list_is_remote != 0) {
-        write({reinterpret_cast<std::uintptr_t>(send.announced.data()),
-               send.announced.size() * sizeof(RemoteSegment)});
+        write({reinterpret_cast<std::uintptr_t>(send.copying->announced.data()),
+               send.copying->announced.size() * sizeof(RemoteSegment)});
         return;
     }
     for (const Segment& each : list) {
@@ -117,31 +117,33 @@ void Endpoint::read_announcement(std::span<const std::byte> bytes, int from, Sou
 }
 
 void Endpoint::begin_copy(Operation& receive, Source source, int from, int tag) noexcept {
-    receive.source = std::move(source);
     receive.status.source = from;
     receive.status.tag = tag;
-    receive.status.bytes = receive.source.bytes;
-    receive.wanted = std::min(receive.bytes, receive.source.bytes);
-    receive.moved = receive.claimed = 0;
-    receive.shared = receive.staged = receive.waits_for_stage = false;
-    receive.failure.clear();
+    receive.status.bytes = source.bytes;
+    receive.copying.reset(new (std::nothrow) Copying);
+    if (!receive.copying) {
+        if (handoff(source.handoff).take()) answer(source, Outcome::failed);
+        return receive.finish(std::make_error_code(std::errc::not_enough_memory));
+    }
+    receive.copying->source = std::move(source);
+    receive.copying->wanted = std::min(receive.bytes, receive.copying->source.bytes);
     receive.progress = Progress::pulling;
     copies_.append(receive);
 
-    Handoff& shared = handoff(receive.source.handoff);
+    Handoff& shared = handoff(receive.copying->source.handoff);
     if (!shared.take()) {
         // It was withdrawn: a rank has died, and we shall hear of it in a moment.
         List<Operation, Working>::remove(receive);
         return receive.finish(Errc::peer_died);
     }
     const std::span<const Segment> to = receive.memory.list();
-    const std::span<const RemoteSegment> list = receive.source.list();
-    receive.to.begin(to);
-    receive.from.begin(list);
+    const std::span<const RemoteSegment> list = receive.copying->source.list();
+    receive.copying->to.begin(to);
+    receive.copying->from.begin(list);
 
-    if (receive.wanted == 0 || receive.source.rank == rank_) return;
+    if (receive.copying->wanted == 0 || receive.copying->source.rank == rank_) return;
     const Attachment* const arena =
-        receive.source.unknown ? nullptr : peers_.arena(receive.source.rank);
+        receive.copying->source.unknown ? nullptr : peers_.arena(receive.copying->source.rank);
     const bool mapped = arena != nullptr && std::all_of(list.begin(), list.end(), [&](auto& each) {
                             return arena->owns(each.address, each.bytes);
                         });
@@ -149,11 +151,11 @@ void Endpoint::begin_copy(Operation& receive, Source source, int from, int tag) 
 
     const RankLine& own = memory_.line(rank_);
     const std::uint64_t address = reinterpret_cast<std::uintptr_t>(to[0].data());
-    receive.shared = receive.wanted >= shared_from_bytes && to.size() == 1 && list.size() == 1 &&
+    receive.copying->shared = receive.copying->wanted >= shared_from_bytes && to.size() == 1 && list.size() == 1 &&
                      address - own.arena_base < own.arena_bytes;
-    if (receive.shared) {
+    if (receive.copying->shared) {
         shared.target = address;
-        shared.bytes = receive.wanted;
+        shared.bytes = receive.copying->wanted;
         shared.next.store(0, std::memory_order_relaxed);
         shared.help.store(word_of(Help::copying), std::memory_order_release);
     }
@@ -162,13 +164,13 @@ void Endpoint::begin_copy(Operation& receive, Source source, int from, int tag) 
 /// Copies up to `most` bytes, as many as lie in the next few segments.
 Transfer Endpoint::copy_some(Operation& receive, std::uint64_t most) noexcept {
     std::error_code error;
-    const Process* const process = peers_.process(receive.source.rank, error);
+    const Process* const process = peers_.process(receive.copying->source.rank, error);
     if (process == nullptr) return {0, error};
     constexpr std::size_t most_segments = 64;
     std::array<Segment, most_segments> to;
     std::array<RemoteSegment, most_segments> from;
-    plan::Cursor ahead_to = receive.to.cursor();
-    plan::Cursor ahead_from = receive.from.cursor();
+    plan::Cursor ahead_to = receive.copying->to.cursor();
+    plan::Cursor ahead_from = receive.copying->from.cursor();
     std::size_t count = 0;
     std::uint64_t bytes = 0;
     for (; count < most_segments && bytes < most; ++count) {
@@ -184,9 +186,9 @@ Transfer Endpoint::copy_some(Operation& receive, std::uint64_t most) noexcept {
     }
     const Transfer moved =
         read(*process, std::span(from.data(), count), std::span(to.data(), count));
-    receive.to.seek(receive.to.at() + moved.bytes);
-    receive.from.seek(receive.from.at() + moved.bytes);
-    const Attachment* const arena = peers_.arena(receive.source.rank);
+    receive.copying->to.seek(receive.copying->to.at() + moved.bytes);
+    receive.copying->from.seek(receive.copying->from.at() + moved.bytes);
+    const Attachment* const arena = peers_.arena(receive.copying->source.rank);
     (arena != nullptr && arena->owns(from[0].address, from[0].bytes) ? counters_.mapped_bytes
                                                                      : counters_.called_bytes) +=
         moved.bytes;
@@ -195,65 +197,65 @@ Transfer Endpoint::copy_some(Operation& receive, std::uint64_t most) noexcept {
 
 /// True if anything was copied or is over.
 bool Endpoint::step(Operation& receive) noexcept {
-    if (receive.waits_for_stage && !open_stage(receive, Help::needed)) {
+    if (receive.copying->waits_for_stage && !open_stage(receive, Help::needed)) {
         return look_for_its_sender(receive);
     }
-    if (receive.staged) return step_staged(receive);
-    if (!receive.shared) {
-        const std::uint64_t left = receive.wanted - receive.moved;
+    if (receive.copying->staged) return step_staged(receive);
+    if (!receive.copying->shared) {
+        const std::uint64_t left = receive.copying->wanted - receive.copying->moved;
         if (left > 0) {
             const Transfer moved = copy_some(receive, std::min(left, step_bytes));
-            receive.moved += moved.bytes;
+            receive.copying->moved += moved.bytes;
             if (moved.error) {
                 end_copy(receive, Outcome::failed, moved.error);
                 return true;
             }
         }
-        if (receive.moved == receive.wanted) end_copy(receive, Outcome::all_right, {});
+        if (receive.copying->moved == receive.copying->wanted) end_copy(receive, Outcome::all_right, {});
         return true;
     }
-    Handoff& shared = handoff(receive.source.handoff);
-    const std::uint64_t piece = piece_of(receive.wanted);
-    const std::uint64_t at = receive.failure ? Handoff::closed : shared.claim(piece);
-    if (at < receive.wanted) {
-        const std::uint64_t bytes = std::min(piece, receive.wanted - at);
-        receive.claimed += bytes;
-        receive.to.seek(at);
-        receive.from.seek(at);
+    Handoff& shared = handoff(receive.copying->source.handoff);
+    const std::uint64_t piece = piece_of(receive.copying->wanted);
+    const std::uint64_t at = receive.copying->failure ? Handoff::closed : shared.claim(piece);
+    if (at < receive.copying->wanted) {
+        const std::uint64_t bytes = std::min(piece, receive.copying->wanted - at);
+        receive.copying->claimed += bytes;
+        receive.copying->to.seek(at);
+        receive.copying->from.seek(at);
         const Transfer moved = copy_some(receive, bytes);
-        receive.moved += moved.bytes;
+        receive.copying->moved += moved.bytes;
         if (moved.error) {
-            receive.failure = moved.error;
+            receive.copying->failure = moved.error;
             // Nobody claims any more; what the helper has, it finishes.
             const std::uint64_t before =
                 shared.next.exchange(Handoff::closed, std::memory_order_acq_rel);
-            receive.wanted = std::min(before, receive.wanted);
+            receive.copying->wanted = std::min(before, receive.copying->wanted);
         }
         return true;
     }
-    const std::uint64_t helpers = receive.wanted - receive.claimed;
+    const std::uint64_t helpers = receive.copying->wanted - receive.copying->claimed;
     if (shared.helped.load(std::memory_order_acquire) < helpers) {
-        watch_.look_at(receive.source.rank);
-        if (watch_.stage(receive.source.rank) != Stage::dead) return false;
+        watch_.look_at(receive.copying->source.rank);
+        if (watch_.stage(receive.copying->source.rank) != Stage::dead) return false;
         end_copy(receive, Outcome::failed, Errc::peer_died);
         return true;
     }
-    if (!receive.failure && shared.spoiled.load(std::memory_order_relaxed) != 0) {
-        receive.failure = std::make_error_code(std::errc::bad_address);
+    if (!receive.copying->failure && shared.spoiled.load(std::memory_order_relaxed) != 0) {
+        receive.copying->failure = std::make_error_code(std::errc::bad_address);
     }
-    end_copy(receive, receive.failure ? Outcome::failed : Outcome::all_right, receive.failure);
+    end_copy(receive, receive.copying->failure ? Outcome::failed : Outcome::all_right, receive.copying->failure);
     return true;
 }
 
 void Endpoint::end_copy(Operation& receive, Outcome outcome, std::error_code error) noexcept {
     List<Operation, Working>::remove(receive);
     close_stage(receive, outcome);
-    answer(receive.source, outcome);
+    answer(receive.copying->source, outcome);
     if (error == std::errc::no_such_process) {
-        watch_.look_at(receive.source.rank);
+        watch_.look_at(receive.copying->source.rank);
         error = Errc::peer_died;
     }
-    if (!error && receive.source.bytes > receive.bytes) error = Errc::truncated;
+    if (!error && receive.copying->source.bytes > receive.bytes) error = Errc::truncated;
     receive.finish(error);
 }
 
@@ -281,20 +283,20 @@ void Endpoint::let_go(const Source& source) noexcept { answer(source, Outcome::a
 void Endpoint::answer(const Source& source, Outcome outcome) noexcept {
     Handoff& shared = handoff(source.handoff);
     shared.outcome = outcome;
-    shared.state.store(HandoffState::done, std::memory_order_seq_cst);
-    memory_.line(source.rank).bell.ring_if_asleep();
+    shared.state.store(HandoffState::done, std::memory_order_release);
+    tell(source.rank);
     ++counters_.large_messages;
 }
 
 /// True if it is done, or something was copied.
 bool Endpoint::look_at_offer(Operation& send) noexcept {
-    Handoff& shared = handoff(send.handoff);
+    Handoff& shared = handoff(send.copying->handoff);
     const HandoffState state = shared.state.load(std::memory_order_acquire);
     if (state == HandoffState::taken) return help(send, shared);
     if (state != HandoffState::done) return false;
     remove_offer(send);
     shared.state.store(HandoffState::free, std::memory_order_relaxed);
-    free_handoffs_.push_back(send.handoff);
+    free_handoffs_.push_back(send.copying->handoff);
     send.finish(shared.outcome == Outcome::all_right
                     ? std::error_code()
                     : std::make_error_code(std::errc::bad_address));
@@ -320,12 +322,12 @@ bool Endpoint::help(Operation& send, Handoff& shared) noexcept {
     }
     counters_.helped_bytes += bytes;
     shared.helped.fetch_add(bytes, std::memory_order_seq_cst);
-    memory_.line(to).bell.ring_if_asleep();
+    tell(to);
     return true;
 }
 
 void Endpoint::withdraw(Operation& send, std::error_code error) noexcept {
-    Handoff& shared = handoff(send.handoff);
+    Handoff& shared = handoff(send.copying->handoff);
     HandoffState seen{};
     const bool ours = shared.turn(HandoffState::withdrawn, seen);
     const int to = send.context->member(send.peer);

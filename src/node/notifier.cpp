@@ -33,7 +33,7 @@ Notifier::~Notifier() {
     os::futex_wake(armed_);
     thread_.join();
     if (armed_.load(std::memory_order_relaxed) != 0) {
-        bell_.asleep.fetch_sub(1, std::memory_order_seq_cst);
+        bell_.get_up();
     }
 }
 
@@ -47,7 +47,7 @@ void Notifier::run() noexcept {
         const bool news =
             bell_.rings.load(std::memory_order_acquire) != rings_ || watch_.somebody_may_be_gone();
         if (!news) continue;
-        bell_.asleep.fetch_sub(1, std::memory_order_seq_cst);
+        bell_.get_up();
         armed_.store(0, std::memory_order_release);
         signal();
     }

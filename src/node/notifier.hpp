@@ -13,7 +13,6 @@
 
 #include "node/watch.hpp"
 #include "os/fd.hpp"
-#include "os/fence.hpp"
 #include "os/futex.hpp"
 
 namespace onecopy::node {
@@ -34,11 +33,9 @@ public:
     void arm(const Look& look) noexcept {
         if (armed_.load(std::memory_order_acquire) != 0) return;
         clear();
-        bell_.asleep.fetch_add(1, std::memory_order_seq_cst);
-        const std::uint32_t rings = bell_.rings.load(std::memory_order_seq_cst);
-        os::full_fence();
+        const std::uint32_t rings = bell_.lie_down();
         if (look()) {
-            bell_.asleep.fetch_sub(1, std::memory_order_seq_cst);
+            bell_.get_up();
             signal();
             return;
         }

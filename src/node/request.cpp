@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <stdexcept>
+#include <utility>
 
 #include "node/endpoint.hpp"
 
@@ -27,7 +28,9 @@ void Request::Free::operator()(node::Operation* operation) const noexcept { dele
 
 Request::Request() noexcept = default;
 Request::Request(Request&& other) noexcept
-    : endpoint_(other.endpoint_), operation_(std::move(other.operation_)) {}
+    : endpoint_(other.endpoint_),
+      operation_(std::move(other.operation_)),
+      sent_(std::exchange(other.sent_, false)) {}
 Request::Request(Endpoint& endpoint, std::unique_ptr<node::Operation, Free> operation) noexcept
     : endpoint_(&endpoint), operation_(std::move(operation)) {}
 
@@ -35,21 +38,27 @@ Request& Request::operator=(Request&& other) noexcept {
     Request old(std::move(*this));
     endpoint_ = other.endpoint_;
     operation_ = std::move(other.operation_);
+    sent_ = std::exchange(other.sent_, false);
     return *this;
 }
 
 Request::~Request() {
-    if (!active()) return;
+    if (sent_ || !active()) return;
     cancel();
     std::error_code error;
     wait(error);
 }
 
 bool Request::active() const noexcept {
-    return operation_ && operation_->progress != Progress::idle;
+    return sent_ || (operation_ && operation_->progress != Progress::idle);
 }
 
 Status Request::take(std::error_code& error) noexcept {
+    if (sent_) {
+        sent_ = false;
+        error.clear();
+        return {};
+    }
     const Status status = operation_->status;
     operation_->progress = Progress::idle;
     if (!operation_->persistent) operation_.reset();
@@ -60,6 +69,7 @@ Status Request::take(std::error_code& error) noexcept {
 Status Request::wait(std::error_code& error) noexcept {
     error.clear();
     if (!active()) return {};
+    if (sent_) return take(error);
     node::Operation& operation = *operation_;
     const node::Context& context = *operation.context;
     {
@@ -83,7 +93,7 @@ std::optional<Status> Request::test(std::error_code& error) noexcept {
     {
         Endpoint::Lock lock(*endpoint_);
         endpoint_->progress();
-        if (!endpoint_->is_done(*operation_)) {
+        if (!is_done()) {
             endpoint_->rest();
             return {};
         }
@@ -99,7 +109,7 @@ std::optional<Status> Request::test() {
 }
 
 bool Request::cancel() noexcept {
-    if (!active()) return false;
+    if (sent_ || !active()) return false;
     Endpoint::Lock lock(*endpoint_);
     return endpoint_->cancel(*operation_);
 }
@@ -112,7 +122,7 @@ void Request::start() {
     endpoint_->start(*operation_);
 }
 
-bool Request::is_done() noexcept { return endpoint_->is_done(*operation_); }
+bool Request::is_done() noexcept { return sent_ || endpoint_->is_done(*operation_); }
 
 /// Looks at those that are active, or waits until `enough` says so of them; then takes what is
 /// done.

@@ -18,8 +18,7 @@
 //
 // (A) publish: the message is written before its stamp.
 // (B) reclaim: a message is read before the head that gives its lines back.
-// Acquire and release are enough for these; that the stamp is stored with seq_cst is for going to
-// sleep (bell.hpp). A writer that is killed leaves its stamp unwritten, a reader its head: nothing
+// Acquire and release are enough for these; for going to sleep there is bell.hpp. A writer that is killed leaves its stamp unwritten, a reader its head: nothing
 // is ever half there.
 #pragma once
 
@@ -118,7 +117,7 @@ private:
     void put(const Envelope& envelope, std::size_t lines) noexcept {
         RingLine& line = memory_->lines[tail_ % ring_lines];
         line.envelope = envelope;
-        line.stamp.store(stamp_of(key_, tail_), std::memory_order_seq_cst);  // (A)
+        line.stamp.store(stamp_of(key_, tail_), std::memory_order_release);  // (A)
         tail_ += lines;
     }
 
@@ -142,7 +141,7 @@ public:
     [[nodiscard]] Message peek() noexcept {
         for (;;) {
             RingLine& line = memory_->lines[position_ % ring_lines];
-            // (A); seq_cst where the reader is about to sleep, see bell.hpp.
+            // (A)
             if (line.stamp.load(std::memory_order_acquire) != stamp_of(key_, position_)) return {};
             if (line.envelope.filler == 0) {
                 return {&line.envelope, {RingWriter::bytes_of(line), line.envelope.bytes}};
@@ -163,7 +162,7 @@ public:
     bool give_back() noexcept {
         if (given_back_ == position_) return false;
         given_back_ = position_;
-        memory_->head.store(position_, std::memory_order_seq_cst);  // (B)
+        memory_->head.store(position_, std::memory_order_release);  // (B)
         return true;
     }
 

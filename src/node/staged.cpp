@@ -99,66 +99,66 @@ bool Endpoint::take_stage(StageSlots& slots) noexcept {
 /// By system calls, until the sender comes with a stage; without one by calls alone. Where calls
 /// are refused it waits for a stage.
 void Endpoint::begin_unmapped(Operation& receive) noexcept {
-    const bool by_calls = !receive.source.unknown && peers_.may_be_read(receive.source.rank);
+    const bool by_calls = !receive.copying->source.unknown && peers_.may_be_read(receive.copying->source.rank);
     // With more ranks than cores, two that copy for each other only take each other's core.
     if (by_calls && crowded()) return;
     // What cannot be written here would be a signal; the kernel says it.
     Place<Segment> all;
     all.begin(receive.memory.list());
-    if (!is_accessible(all, receive.wanted, os::Touch::write)) {
+    if (!is_accessible(all, receive.copying->wanted, os::Touch::write)) {
         if (!by_calls) {
             end_copy(receive, Outcome::failed, std::make_error_code(std::errc::bad_address));
         }
         return;
     }
     if (!open_stage(receive, by_calls ? Help::staging : Help::needed)) {
-        receive.waits_for_stage = !by_calls;
+        receive.copying->waits_for_stage = !by_calls;
     }
 }
 
 /// False: none is free.
 bool Endpoint::open_stage(Operation& receive, Help way) noexcept {
-    Handoff& shared = handoff(receive.source.handoff);
+    Handoff& shared = handoff(receive.copying->source.handoff);
     if (!take_stage(shared.slots)) return false;
-    receive.waits_for_stage = false;
-    receive.staged = true;
-    receive.slots_used = 0;
-    receive.staged_at.begin(receive.memory.list());
-    receive.patience = rounds_for_the_sender;
+    receive.copying->waits_for_stage = false;
+    receive.copying->staged = true;
+    receive.copying->slots_used = 0;
+    receive.copying->staged_at.begin(receive.memory.list());
+    receive.copying->patience = rounds_for_the_sender;
     shared.left_from.store(0, std::memory_order_relaxed);
     shared.left_to.store(0, std::memory_order_relaxed);
-    shared.bytes = receive.wanted;
+    shared.bytes = receive.copying->wanted;
     shared.next.store(0, std::memory_order_relaxed);
     shared.help.store(word_of(way), std::memory_order_seq_cst);
-    if (way == Help::needed) memory_.line(receive.source.rank).bell.ring_if_asleep();
+    if (way == Help::needed) tell(receive.copying->source.rank);
     return true;
 }
 
 void Endpoint::close_stage(Operation& receive, Outcome outcome) noexcept {
-    if (!receive.staged) return;
-    const StageSlots& slots = handoff(receive.source.handoff).slots;
+    if (!receive.copying->staged) return;
+    const StageSlots& slots = handoff(receive.copying->source.handoff).slots;
     // After an error slots may be full, and their sender still be filling some. (There is room.)
     if (outcome == Outcome::all_right) {
         free_stages_.push_back(slots);
     } else {
-        lost_stages_.push_back({slots, receive.source.handoff, receive.source.rank});
+        lost_stages_.push_back({slots, receive.copying->source.handoff, receive.copying->source.rank});
     }
 }
 
 bool Endpoint::drain(Operation& receive, Handoff& shared) noexcept {
     bool any = false;
     for (;;) {
-        StageSlot& one = slot(shared, receive.slots_used);
+        StageSlot& one = slot(shared, receive.copying->slots_used);
         if (one.full.load(std::memory_order_acquire) == 0) return any;
-        receive.staged_at.seek(one.offset);
-        each_run(receive.staged_at, one.bytes,
+        receive.copying->staged_at.seek(one.offset);
+        each_run(receive.copying->staged_at, one.bytes,
                  [&](std::byte* to, std::uint64_t done, std::size_t bytes) {
                      std::memcpy(to, one.data + done, bytes);
                  });
-        receive.moved += one.bytes;
+        receive.copying->moved += one.bytes;
         counters_.staged_bytes += one.bytes;
-        one.full.store(0, std::memory_order_seq_cst);
-        ++receive.slots_used;
+        one.full.store(0, std::memory_order_release);
+        ++receive.copying->slots_used;
         any = true;
     }
 }
@@ -180,37 +180,37 @@ Endpoint::Range Endpoint::next_by_call(Handoff& shared, std::uint32_t word) noex
 }
 
 bool Endpoint::step_staged(Operation& receive) noexcept {
-    Handoff& shared = handoff(receive.source.handoff);
+    Handoff& shared = handoff(receive.copying->source.handoff);
     bool any = drain(receive, shared);
     const std::uint32_t word = shared.help.load(std::memory_order_acquire);
     const Help way = way_of(word);
     if (any) {
-        memory_.line(receive.source.rank).bell.ring_if_asleep();
+        tell(receive.copying->source.rank);
     } else if (way == Help::staging) {
-        const RankLine& sender = memory_.line(receive.source.rank);
-        if (receive.patience > 0 && sender.waiting.load(std::memory_order_relaxed) != 0) {
-            --receive.patience;
+        const RankLine& sender = memory_.line(receive.copying->source.rank);
+        if (receive.copying->patience > 0 && sender.waiting.load(std::memory_order_relaxed) != 0) {
+            --receive.copying->patience;
             return false;
         }
         const Range range = next_by_call(shared, word);
         if (range.begin < range.end) {
-            receive.to.seek(range.begin);
-            receive.from.seek(range.begin);
+            receive.copying->to.seek(range.begin);
+            receive.copying->from.seek(range.begin);
         }
         for (std::uint64_t at = range.begin; at < range.end;) {
             const Transfer moved = copy_some(receive, range.end - at);
             at += moved.bytes;
-            receive.moved += moved.bytes;
+            receive.copying->moved += moved.bytes;
             if (!moved.error) continue;
             if (moved.error == std::errc::operation_not_permitted) {
-                peers_.forbid_reading(receive.source.rank);
+                peers_.forbid_reading(receive.copying->source.rank);
             }
             end_copy(receive, Outcome::failed, moved.error);
             return true;
         }
         any = range.begin < range.end;
     }
-    if (receive.moved == receive.wanted) {
+    if (receive.copying->moved == receive.copying->wanted) {
         end_copy(receive, Outcome::all_right, {});
         return true;
     }
@@ -223,7 +223,7 @@ bool Endpoint::step_staged(Operation& receive) noexcept {
 
 /// Ends it if who would have to go on is gone.
 bool Endpoint::look_for_its_sender(Operation& receive) noexcept {
-    if (watch_.stage(receive.source.rank) == Stage::here) return false;
+    if (watch_.stage(receive.copying->source.rank) == Stage::here) return false;
     end_copy(receive, Outcome::failed, Errc::peer_died);
     return true;
 }
@@ -231,14 +231,14 @@ bool Endpoint::look_for_its_sender(Operation& receive) noexcept {
 /// A page that cannot be read would be a signal here. The receiver is told by the kernel, so it
 /// gets the range; where it has nothing but us, we tell it.
 void Endpoint::refuse_to_push(Operation& send, Handoff& shared) noexcept {
-    send.unreadable = true;
+    send.copying->unreadable = true;
     shared.spoiled.store(1, std::memory_order_seq_cst);
-    memory_.line(send.context->member(send.peer)).bell.ring_if_asleep();
+    tell(send.context->member(send.peer));
     stop_pushing();
 }
 
 bool Endpoint::push(Operation& send, Handoff& shared) noexcept {
-    if (send.unreadable) return false;
+    if (send.copying->unreadable) return false;
     const std::uint32_t word = shared.help.load(std::memory_order_acquire);
     if (way_of(word) == Help::staging) {
         // Not from a call that only looks: it would be gone before the first slot is empty again.
@@ -253,40 +253,40 @@ bool Endpoint::push(Operation& send, Handoff& shared) noexcept {
         }
         shared.help.store(word_of(Help::pushing, word), std::memory_order_seq_cst);
     }
-    if (!send.staged) {
-        send.staged = true;
-        send.slots_used = 0;
-        send.push_end = 0;
-        send.staged_at.begin(send.memory.list());
+    if (!send.copying->staged) {
+        send.copying->staged = true;
+        send.copying->slots_used = 0;
+        send.copying->push_end = 0;
+        send.copying->staged_at.begin(send.memory.list());
     }
     bool any = false;
     for (;;) {
-        if (send.staged_at.at() >= send.push_end) {
+        if (send.copying->staged_at.at() >= send.copying->push_end) {
             const std::uint64_t at = shared.claim(push_bytes);
             if (at >= shared.bytes) break;
-            send.push_end = std::min(at + push_bytes, shared.bytes);
-            send.staged_at.seek(at);
-            if (!is_accessible(send.staged_at, send.push_end - at, os::Touch::read)) {
+            send.copying->push_end = std::min(at + push_bytes, shared.bytes);
+            send.copying->staged_at.seek(at);
+            if (!is_accessible(send.copying->staged_at, send.copying->push_end - at, os::Touch::read)) {
                 refuse_to_push(send, shared);
                 return true;
             }
         }
-        StageSlot& one = slot(shared, send.slots_used);
+        StageSlot& one = slot(shared, send.copying->slots_used);
         if (one.full.load(std::memory_order_acquire) != 0) break;
         const std::uint64_t bytes =
-            std::min(slot_bytes_for(shared.bytes), send.push_end - send.staged_at.at());
-        one.offset = send.staged_at.at();
+            std::min(slot_bytes_for(shared.bytes), send.copying->push_end - send.copying->staged_at.at());
+        one.offset = send.copying->staged_at.at();
         one.bytes = static_cast<std::uint32_t>(bytes);
-        each_run(send.staged_at, bytes,
+        each_run(send.copying->staged_at, bytes,
                  [&](const std::byte* from, std::uint64_t done, std::size_t part) {
                      std::memcpy(one.data + done, from, part);
                  });
-        one.full.store(1, std::memory_order_seq_cst);
-        ++send.slots_used;
+        one.full.store(1, std::memory_order_release);
+        ++send.copying->slots_used;
         counters_.helped_bytes += bytes;
         any = true;
     }
-    if (any) memory_.line(send.context->member(send.peer)).bell.ring_if_asleep();
+    if (any) tell(send.context->member(send.peer));
     return any;
 }
 
@@ -294,14 +294,14 @@ bool Endpoint::push(Operation& send, Handoff& shared) noexcept {
 void Endpoint::stop_pushing() noexcept {
     for (Operation* const send : pushes_) {
         if (send->progress != Progress::offered) continue;
-        Handoff& shared = handoff(send->handoff);
-        const std::uint64_t at = send->staged_at.at();
+        Handoff& shared = handoff(send->copying->handoff);
+        const std::uint64_t at = send->copying->staged_at.at();
         shared.left_from.store(at, std::memory_order_relaxed);
-        shared.left_to.store(std::max(send->push_end, at), std::memory_order_relaxed);
-        send->push_end = at;
+        shared.left_to.store(std::max(send->copying->push_end, at), std::memory_order_relaxed);
+        send->copying->push_end = at;
         const std::uint32_t word = shared.help.load(std::memory_order_relaxed);
         shared.help.store(word_of(Help::staging, word, true), std::memory_order_seq_cst);
-        memory_.line(send->context->member(send->peer)).bell.ring_if_asleep();
+        tell(send->context->member(send->peer));
     }
     pushes_.clear();
 }
