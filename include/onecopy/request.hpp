@@ -27,7 +27,9 @@ public:
     Request() noexcept;
     Request(Request&&) noexcept;
     Request& operator=(Request&&) noexcept;
-    ~Request();
+    ~Request() {
+        if (operation_) give_up();
+    }
 
     /// Whether it was begun and not yet waited for. A persistent request is not active between two
     /// rounds, any other is never again.
@@ -65,6 +67,7 @@ private:
     /// A send that is over already.
     explicit Request(node::Endpoint& endpoint) noexcept : endpoint_(&endpoint), sent_(true) {}
 
+    void give_up() noexcept;
     /// Of one that is done.
     Status take(std::error_code& error) noexcept;
     [[nodiscard]] bool is_done() noexcept;

@@ -150,7 +150,7 @@ public:
         hold_lifeline();
         RankLine& own = memory_.line(rank_);
         own.waiting.store(++waiting_, std::memory_order_relaxed);
-        Patience patience(is_crowded());
+        Patience patience(crowded());
         for (;;) {
             if (progress()) patience.restart();
             if (ready()) break;
@@ -191,14 +191,9 @@ private:
         bell.get_up();
     }
 
-    bool is_crowded() noexcept {
-        const bool crowd = crowded();
-        own_bell().set_fences(fenceable_ && !crowd);
-        return crowd;
-    }
     Bell& own_bell() noexcept { return memory_.line(rank_).bell; }
     /// After something was stored that the rank may sleep for.
-    void tell(int rank) noexcept { memory_.line(rank).bell.ring_if_asleep(fenceable_); }
+    void tell(int rank) noexcept { memory_.line(rank).bell.ring_if_asleep(); }
 
     bool look_again() noexcept;
     void hold_lifeline() noexcept;
@@ -270,7 +265,6 @@ private:
     JobMemory memory_;
     int rank_;
     bool threads_;
-    bool fenceable_ = os::let_others_fence_us();
     std::mutex lock_;
     Peers peers_;
     Watch watch_;

@@ -42,8 +42,8 @@ Request& Request::operator=(Request&& other) noexcept {
     return *this;
 }
 
-Request::~Request() {
-    if (sent_ || !active()) return;
+void Request::give_up() noexcept {
+    if (!active()) return;
     cancel();
     std::error_code error;
     wait(error);
