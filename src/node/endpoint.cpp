@@ -262,7 +262,7 @@ void Endpoint::deliver(Operation& receive, int source, int tag,
 
 bool Endpoint::progress() noexcept {
     bool any = false;
-    if (memory_.line(rank_).incoming.load(std::memory_order_relaxed) != 0) accept_rings();
+    if (!memory_.line(rank_).incoming.empty()) accept_rings();
     for (RingReader& ring : incoming_) any = take_messages(ring) || any;
     for (std::size_t i = 0; i < with_queue_.size();) {
         const int rank = with_queue_[i];
@@ -347,24 +347,16 @@ RingWriter* Endpoint::ring_to(int rank) noexcept {
         ring.from = rank_;
         ring.to = rank;
         ring.key = draw_key();
-        RankLine& line = memory_.line(rank);
-        std::uint32_t head = line.incoming.load(std::memory_order_relaxed);
-        do {
-            ring.next = head;
-        } while (!line.incoming.compare_exchange_weak(head, *block + 1, std::memory_order_seq_cst,
-                                                      std::memory_order_relaxed));
+        memory_.line(rank).incoming.push(ring, *block);
         out.ring.emplace(ring);
     }
     return &*out.ring;
 }
 
 void Endpoint::accept_rings() noexcept {
-    std::uint32_t number = memory_.line(rank_).incoming.exchange(0, std::memory_order_acquire);
-    while (number != 0) {
-        RingMemory& ring = memory_.ring(number - 1);
-        incoming_.emplace_back(ring);
-        number = ring.next;
-    }
+    memory_.line(rank_).incoming.take_all(
+        [this](std::uint32_t number) -> RingMemory& { return memory_.ring(number); },
+        [this](RingMemory& ring) { incoming_.emplace_back(ring); });
 }
 
 void Endpoint::give_back_lines() noexcept {

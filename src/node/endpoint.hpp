@@ -24,13 +24,13 @@
 #include "node/patience.hpp"
 #include "node/peers.hpp"
 #include "node/ring.hpp"
+#include "node/stage.hpp"
 #include "node/watch.hpp"
 #include "onecopy/arena.hpp"
 #include "onecopy/attachment.hpp"
 #include "onecopy/error.hpp"
 #include "onecopy/node_counters.hpp"
 #include "os/coarse_clock.hpp"
-#include "os/fence.hpp"
 #include "os/process_number.hpp"
 
 namespace onecopy::node {
@@ -178,17 +178,15 @@ private:
 
     template <class Ready>
     void sleep(Lock& lock, int rank, const Ready& ready) noexcept {
-        Bell& bell = own_bell();
         give_back_lines();
-        const std::uint32_t rings = bell.lie_down();
-        if (!progress() && !ready()) {
-            ++counters_.sleeps;
-            lock.unlock();
-            watch_.sleep(rings, rank);
-            lock.lock();
-            look_for_the_dead(rank);
-        }
-        bell.get_up();
+        own_bell().sleep([&] { return progress() || ready(); },
+                         [&](std::uint32_t rings) {
+                             ++counters_.sleeps;
+                             lock.unlock();
+                             watch_.sleep(rings, rank);
+                             lock.lock();
+                             look_for_the_dead(rank);
+                         });
     }
 
     Bell& own_bell() noexcept { return memory_.line(rank_).bell; }
@@ -244,12 +242,7 @@ private:
     void begin_unmapped(Operation& receive) noexcept;
     bool open_stage(Operation& receive, Help way) noexcept;
     void close_stage(Operation& receive, Outcome outcome) noexcept;
-    using StageSlots = std::array<std::uint32_t, stage_slots>;
     bool take_stage(StageSlots& slots) noexcept;
-    struct Range {
-        std::uint64_t begin = 0, end = 0;
-    };
-    static Range next_by_call(Handoff& shared, std::uint32_t word) noexcept;
     bool step_staged(Operation& receive) noexcept;
     bool look_for_its_sender(Operation& receive) noexcept;
     bool drain(Operation& receive, Handoff& shared) noexcept;
@@ -257,7 +250,8 @@ private:
     void refuse_to_push(Operation& send, Handoff& shared) noexcept;
     void stop_pushing() noexcept;
     StageSlot& slot(const Handoff& shared, std::uint64_t number) const noexcept {
-        return *reinterpret_cast<StageSlot*>(memory_.block(shared.slots[number % stage_slots]));
+        const StageSlots& slots = shared.slots;
+        return *reinterpret_cast<StageSlot*>(memory_.block(slots[number % stage_slots]));
     }
     void withdraw(Operation& send, std::error_code error) noexcept;
     void remove_offer(Operation& send) noexcept;

@@ -20,10 +20,14 @@
 // copies it out of there at the same time. See staged.cpp.
 #pragma once
 
+#include <algorithm>
 #include <array>
 #include <atomic>
 #include <cstddef>
 #include <cstdint>
+
+#include "node/atomic.hpp"
+#include "node/sizes.hpp"
 
 namespace onecopy::node {
 
@@ -49,37 +53,37 @@ constexpr std::uint32_t word_of(Help way, std::uint32_t before = 0,
     return (before & ~0xffU) + (given_back ? 0x100U : 0U) + static_cast<std::uint32_t>(way);
 }
 
-inline constexpr std::size_t stage_slots = 8;
-
-/// A block of the job's memory, the receiver's. `full` is stored by the sender when the rest is
-/// written (release), and taken back by the receiver when it is read (release).
-struct StageSlot {
-    static constexpr std::size_t bytes_at_most = std::size_t{32} << 10;
-    std::atomic<std::uint32_t> full;
-    std::uint32_t bytes;
-    std::uint64_t offset;  ///< in the message
-    alignas(64) std::byte data[bytes_at_most];
-};
+/// Blocks of the job's memory: the slots of a stage, see stage.hpp.
+using StageSlots = std::array<std::uint32_t, stage_slots>;
 
 struct alignas(64) Handoff {
-    std::atomic<HandoffState> state;
-    Outcome outcome;       ///< the receiver's; before `done`
-    std::uint64_t target;  ///< where the bytes go, in the receiver's process
-    std::uint64_t bytes;   ///< how many
-    std::atomic<std::uint64_t> next;
-    std::atomic<std::uint64_t> helped;
+    Atomic<HandoffState> state;
+    Plain<Outcome> outcome;       ///< the receiver's; before `done`
+    Plain<std::uint64_t> target;  ///< where the bytes go, in the receiver's process
+    Plain<std::uint64_t> bytes;   ///< how many
+    Atomic<std::uint64_t> next;
+    Atomic<std::uint64_t> helped;
     /// Whether the helper could not copy what it had claimed; before `helped` counts it.
-    std::atomic<std::uint32_t> spoiled;
+    Atomic<std::uint32_t> spoiled;
 
     /// A Help, and above it how often the sender has given back: whoever reads `left` reads this
     /// before and after.
-    std::atomic<std::uint32_t> help;
-    std::array<std::uint32_t, stage_slots> slots;  ///< of the stage: blocks
+    Atomic<std::uint32_t> help;
+    Plain<StageSlots> slots;
     /// What the sender had claimed and leaves to the receiver; before `help` goes back to staging.
     /// None if both are equal, which only the receiver brings about.
-    std::atomic<std::uint64_t> left_from, left_to;
+    Atomic<std::uint64_t> left_from, left_to;
 
     [[nodiscard]] Help way() const noexcept { return way_of(help.load(std::memory_order_acquire)); }
+
+    /// The sender's, before it announces the message: all is as at first.
+    void offer() noexcept {
+        next.store(closed, std::memory_order_relaxed);
+        helped.store(0, std::memory_order_relaxed);
+        spoiled.store(0, std::memory_order_relaxed);
+        help.store(0, std::memory_order_relaxed);
+        state.store(HandoffState::offered, std::memory_order_release);
+    }
 
     /// From offered to taken, or to withdrawn: whether it was we who turned it. If not, `seen` is
     /// what it was.
@@ -92,7 +96,21 @@ struct alignas(64) Handoff {
         return turn(HandoffState::taken, seen);
     }
 
+    /// The receiver's: it neither reads the sender's memory any more nor this.
+    void end(Outcome how) noexcept {
+        outcome = how;
+        state.store(HandoffState::done, std::memory_order_seq_cst);
+    }
+
     static constexpr std::uint64_t closed = ~std::uint64_t{0} / 2;
+
+    /// The receiver's: from now on both may claim pieces of `count` bytes, which go to `address`.
+    void share(std::uint64_t address, std::uint64_t count) noexcept {
+        target = address;
+        bytes = count;
+        next.store(0, std::memory_order_relaxed);
+        help.store(word_of(Help::copying), std::memory_order_release);
+    }
 
     /// Claims up to `piece` bytes: where they begin; `bytes` or more if there are none left.
     std::uint64_t claim(std::uint64_t piece) noexcept {
@@ -100,6 +118,47 @@ struct alignas(64) Handoff {
         return next.fetch_add(piece, std::memory_order_acq_rel);
     }
 };
+
+/// The receiver's part in a copy that is shared.
+struct OwnShare {
+    std::uint64_t wanted;       ///< as much as both are to copy
+    std::uint64_t claimed = 0;  ///< by us
+    bool failed = false;        ///< then nobody claims any more
+
+    /// Copies a piece by copy(where, bytes), which says whether it could. `waits`: for the helper;
+    /// `over`: all that is wanted, or was claimed when we failed, has been tried.
+    enum class Round : std::uint8_t { copied, waits, over };
+    template <class Copy>
+    Round round(Handoff& shared, std::uint64_t piece, const Copy& copy) {
+        const std::uint64_t at = failed ? Handoff::closed : shared.claim(piece);
+        if (at < wanted) {
+            const std::uint64_t bytes = std::min(piece, wanted - at);
+            claimed += bytes;
+            if (!copy(at, bytes)) {
+                failed = true;
+                // What the helper has, it finishes.
+                const std::uint64_t before =
+                    shared.next.exchange(Handoff::closed, std::memory_order_acq_rel);
+                wanted = std::min(before, wanted);
+            }
+            return Round::copied;
+        }
+        const std::uint64_t helpers = wanted - claimed;
+        return shared.helped.load(std::memory_order_acquire) < helpers ? Round::waits : Round::over;
+    }
+};
+
+/// The sender's: copies a piece of what is shared by copy(where, bytes), which says whether it
+/// could. Returns how many bytes that were; 0: nothing is left.
+template <class Copy>
+std::uint64_t help_with(Handoff& shared, std::uint64_t piece, const Copy& copy) {
+    const std::uint64_t at = shared.claim(piece);
+    if (at >= shared.bytes) return 0;
+    const std::uint64_t bytes = std::min<std::uint64_t>(piece, shared.bytes - at);
+    if (!copy(at, bytes)) shared.spoiled.store(1, std::memory_order_relaxed);
+    shared.helped.fetch_add(bytes, std::memory_order_seq_cst);
+    return bytes;
+}
 
 /// Names a hand-off in the job's memory.
 struct HandoffName {

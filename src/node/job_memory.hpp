@@ -15,6 +15,8 @@
 #include "node/bell.hpp"
 #include "node/handoff.hpp"
 #include "node/ring.hpp"
+#include "node/ring_list.hpp"
+#include "node/stage.hpp"
 #include "os/fd.hpp"
 #include "os/job_segment.hpp"
 #include "os/lifeline.hpp"
@@ -64,9 +66,7 @@ struct alignas(64) RankLine {
     std::array<std::uint64_t, 16> cpus;  ///< that it may use, a bit each
     alignas(64) os::Lifeline life;       ///< held by a thread of the rank
     Bell bell;
-    /// Rings that lead here and were not seen yet, a list: the last one's number counted from 1.
-    /// Others push (release), the rank takes all of it (acquire).
-    std::atomic<std::uint32_t> incoming;
+    RingList incoming;
     /// Whether the rank is inside a call that waits: it would help with a copy. A hint.
     std::atomic<std::uint32_t> waiting;
 };

@@ -53,7 +53,8 @@ void Endpoint::list_for_receiver(Operation& send) {
     if (list.size() <= most_announced_segments) return;
     send.copying->announced.reserve(list.size());
     for (const Segment& each : list) {
-        send.copying->announced.push_back({reinterpret_cast<std::uintptr_t>(each.data()), each.size()});
+        send.copying->announced.push_back(
+            {reinterpret_cast<std::uintptr_t>(each.data()), each.size()});
     }
 }
 
@@ -65,12 +66,8 @@ std::size_t Endpoint::announcement_bytes(const Operation& send) noexcept {
 
 void Endpoint::write_announcement(Operation& send, std::byte* to) noexcept {
     Handoff& shared = handoff(send.copying->handoff);
-    shared.next.store(Handoff::closed, std::memory_order_relaxed);
-    shared.helped.store(0, std::memory_order_relaxed);
-    shared.spoiled.store(0, std::memory_order_relaxed);
-    shared.help.store(0, std::memory_order_relaxed);
     send.copying->staged = send.copying->unreadable = false;
-    shared.state.store(HandoffState::offered, std::memory_order_release);
+    shared.offer();
 
     const std::span<const Segment> list = send.memory.list();
     Announcement announcement{};
@@ -151,14 +148,9 @@ void Endpoint::begin_copy(Operation& receive, Source source, int from, int tag) 
 
     const RankLine& own = memory_.line(rank_);
     const std::uint64_t address = reinterpret_cast<std::uintptr_t>(to[0].data());
-    receive.copying->shared = receive.copying->wanted >= shared_from_bytes && to.size() == 1 && list.size() == 1 &&
-                     address - own.arena_base < own.arena_bytes;
-    if (receive.copying->shared) {
-        shared.target = address;
-        shared.bytes = receive.copying->wanted;
-        shared.next.store(0, std::memory_order_relaxed);
-        shared.help.store(word_of(Help::copying), std::memory_order_release);
-    }
+    receive.copying->shared = receive.copying->wanted >= shared_from_bytes && to.size() == 1 &&
+                              list.size() == 1 && address - own.arena_base < own.arena_bytes;
+    if (receive.copying->shared) shared.share(address, receive.copying->wanted);
 }
 
 /// Copies up to `most` bytes, as many as lie in the next few segments.
@@ -211,30 +203,26 @@ bool Endpoint::step(Operation& receive) noexcept {
                 return true;
             }
         }
-        if (receive.copying->moved == receive.copying->wanted) end_copy(receive, Outcome::all_right, {});
+        if (receive.copying->moved == receive.copying->wanted)
+            end_copy(receive, Outcome::all_right, {});
         return true;
     }
     Handoff& shared = handoff(receive.copying->source.handoff);
-    const std::uint64_t piece = piece_of(receive.copying->wanted);
-    const std::uint64_t at = receive.copying->failure ? Handoff::closed : shared.claim(piece);
-    if (at < receive.copying->wanted) {
-        const std::uint64_t bytes = std::min(piece, receive.copying->wanted - at);
-        receive.copying->claimed += bytes;
-        receive.copying->to.seek(at);
-        receive.copying->from.seek(at);
-        const Transfer moved = copy_some(receive, bytes);
-        receive.copying->moved += moved.bytes;
-        if (moved.error) {
-            receive.copying->failure = moved.error;
-            // Nobody claims any more; what the helper has, it finishes.
-            const std::uint64_t before =
-                shared.next.exchange(Handoff::closed, std::memory_order_acq_rel);
-            receive.copying->wanted = std::min(before, receive.copying->wanted);
-        }
-        return true;
-    }
-    const std::uint64_t helpers = receive.copying->wanted - receive.copying->claimed;
-    if (shared.helped.load(std::memory_order_acquire) < helpers) {
+    OwnShare own{receive.copying->wanted, receive.copying->claimed,
+                 static_cast<bool>(receive.copying->failure)};
+    const OwnShare::Round round = own.round(shared, piece_of(receive.copying->wanted),
+                                            [&](std::uint64_t at, std::uint64_t bytes) {
+                                                receive.copying->to.seek(at);
+                                                receive.copying->from.seek(at);
+                                                const Transfer moved = copy_some(receive, bytes);
+                                                receive.copying->moved += moved.bytes;
+                                                receive.copying->failure = moved.error;
+                                                return !moved.error;
+                                            });
+    receive.copying->wanted = own.wanted;
+    receive.copying->claimed = own.claimed;
+    if (round == OwnShare::Round::copied) return true;
+    if (round == OwnShare::Round::waits) {
         watch_.look_at(receive.copying->source.rank);
         if (watch_.stage(receive.copying->source.rank) != Stage::dead) return false;
         end_copy(receive, Outcome::failed, Errc::peer_died);
@@ -243,7 +231,8 @@ bool Endpoint::step(Operation& receive) noexcept {
     if (!receive.copying->failure && shared.spoiled.load(std::memory_order_relaxed) != 0) {
         receive.copying->failure = std::make_error_code(std::errc::bad_address);
     }
-    end_copy(receive, receive.copying->failure ? Outcome::failed : Outcome::all_right, receive.copying->failure);
+    end_copy(receive, receive.copying->failure ? Outcome::failed : Outcome::all_right,
+             receive.copying->failure);
     return true;
 }
 
@@ -281,9 +270,7 @@ void Endpoint::drop(const Arrived& message) noexcept {
 void Endpoint::let_go(const Source& source) noexcept { answer(source, Outcome::all_right); }
 
 void Endpoint::answer(const Source& source, Outcome outcome) noexcept {
-    Handoff& shared = handoff(source.handoff);
-    shared.outcome = outcome;
-    shared.state.store(HandoffState::done, std::memory_order_release);
+    handoff(source.handoff).end(outcome);
     tell(source.rank);
     ++counters_.large_messages;
 }
@@ -310,18 +297,16 @@ bool Endpoint::help(Operation& send, Handoff& shared) noexcept {
     const int to = send.context->member(send.peer);
     const Attachment* const arena = peers_.arena(to);
     if (arena == nullptr || !arena->owns(shared.target, shared.bytes)) return false;
-    const std::uint64_t piece = piece_of(shared.bytes);
-    const std::uint64_t at = shared.claim(piece);
-    if (at >= shared.bytes) return false;
-    std::error_code error;
-    const auto bytes = static_cast<std::size_t>(std::min(piece, shared.bytes - at));
-    const ConstSegment from(send.memory.list()[0].data() + at, bytes);
-    // (If that is because the receiver is gone, nobody asks.)
-    if (write(*peers_.process(to, error), from, shared.target + at).error) {
-        shared.spoiled.store(1, std::memory_order_relaxed);
-    }
+    const std::uint64_t bytes =
+        help_with(shared, piece_of(shared.bytes), [&](std::uint64_t at, std::uint64_t count) {
+            std::error_code error;
+            const ConstSegment from(send.memory.list()[0].data() + at,
+                                    static_cast<std::size_t>(count));
+            // (If it cannot because the receiver is gone, nobody asks.)
+            return !write(*peers_.process(to, error), from, shared.target + at).error;
+        });
+    if (bytes == 0) return false;
     counters_.helped_bytes += bytes;
-    shared.helped.fetch_add(bytes, std::memory_order_seq_cst);
     tell(to);
     return true;
 }

@@ -18,7 +18,8 @@
 //
 // (A) publish: the message is written before its stamp.
 // (B) reclaim: a message is read before the head that gives its lines back.
-// Acquire and release are enough for these; for going to sleep there is bell.hpp. A writer that is killed leaves its stamp unwritten, a reader its head: nothing
+// Acquire and release are enough for these; that the stamp is stored with seq_cst is for going to
+// sleep (bell.hpp). A writer that is killed leaves its stamp unwritten, a reader its head: nothing
 // is ever half there.
 #pragma once
 
@@ -26,6 +27,9 @@
 #include <cstddef>
 #include <cstdint>
 #include <span>
+
+#include "node/atomic.hpp"
+#include "node/sizes.hpp"
 
 namespace onecopy::node {
 
@@ -43,23 +47,21 @@ struct Envelope {
 };
 
 struct alignas(line_bytes) RingLine {
-    std::atomic<std::uint64_t> stamp;
-    Envelope envelope;
+    Atomic<std::uint64_t> stamp;
+    Plain<Envelope> envelope;
     std::byte first_bytes[line_bytes - sizeof(std::uint64_t) - sizeof(Envelope)];
 };
 static_assert(sizeof(RingLine) == line_bytes);
 static_assert(std::atomic<std::uint64_t>::is_always_lock_free);
 
-inline constexpr std::size_t ring_lines = 512;
-
 /// Zero at first.
 struct RingMemory {
     /// Which ranks it leads from and to, and the key, written before anybody is told of it.
-    std::int32_t from, to;
-    std::uint64_t key;
-    /// The next ring in a list, see RankLine::incoming; a number counted from 1.
-    std::uint32_t next;
-    alignas(line_bytes) std::atomic<std::uint64_t> head;
+    Plain<std::int32_t> from, to;
+    Plain<std::uint64_t> key;
+    /// The next ring in a list, see ring_list.hpp; a number counted from 1.
+    Plain<std::uint32_t> next;
+    alignas(line_bytes) Atomic<std::uint64_t> head;
     RingLine lines[ring_lines];
 };
 
@@ -117,7 +119,7 @@ private:
     void put(const Envelope& envelope, std::size_t lines) noexcept {
         RingLine& line = memory_->lines[tail_ % ring_lines];
         line.envelope = envelope;
-        line.stamp.store(stamp_of(key_, tail_), std::memory_order_release);  // (A)
+        line.stamp.store(stamp_of(key_, tail_), std::memory_order_seq_cst);  // (A)
         tail_ += lines;
     }
 
@@ -141,10 +143,11 @@ public:
     [[nodiscard]] Message peek() noexcept {
         for (;;) {
             RingLine& line = memory_->lines[position_ % ring_lines];
-            // (A)
+            // (A); seq_cst where the reader is about to sleep, see bell.hpp.
             if (line.stamp.load(std::memory_order_acquire) != stamp_of(key_, position_)) return {};
-            if (line.envelope.filler == 0) {
-                return {&line.envelope, {RingWriter::bytes_of(line), line.envelope.bytes}};
+            const Envelope& envelope = line.envelope;
+            if (envelope.filler == 0) {
+                return {&envelope, {RingWriter::bytes_of(line), envelope.bytes}};
             }
             position_ += ring_lines - position_ % ring_lines;
         }
@@ -153,8 +156,8 @@ public:
     /// Takes the message that peek() gave. True if lines were given back: a writer may wait for
     /// them.
     bool pop() noexcept {
-        const RingLine& line = memory_->lines[position_ % ring_lines];
-        position_ += lines_for(line.envelope.bytes);
+        const Envelope& envelope = memory_->lines[position_ % ring_lines].envelope;
+        position_ += lines_for(envelope.bytes);
         return position_ - given_back_ >= ring_kept_lines && give_back();
     }
 
@@ -162,7 +165,7 @@ public:
     bool give_back() noexcept {
         if (given_back_ == position_) return false;
         given_back_ = position_;
-        memory_->head.store(position_, std::memory_order_release);  // (B)
+        memory_->head.store(position_, std::memory_order_seq_cst);  // (B)
         return true;
     }
 

@@ -99,7 +99,8 @@ bool Endpoint::take_stage(StageSlots& slots) noexcept {
 /// By system calls, until the sender comes with a stage; without one by calls alone. Where calls
 /// are refused it waits for a stage.
 void Endpoint::begin_unmapped(Operation& receive) noexcept {
-    const bool by_calls = !receive.copying->source.unknown && peers_.may_be_read(receive.copying->source.rank);
+    const bool by_calls =
+        !receive.copying->source.unknown && peers_.may_be_read(receive.copying->source.rank);
     // With more ranks than cores, two that copy for each other only take each other's core.
     if (by_calls && crowded()) return;
     // What cannot be written here would be a signal; the kernel says it.
@@ -119,17 +120,15 @@ void Endpoint::begin_unmapped(Operation& receive) noexcept {
 /// False: none is free.
 bool Endpoint::open_stage(Operation& receive, Help way) noexcept {
     Handoff& shared = handoff(receive.copying->source.handoff);
-    if (!take_stage(shared.slots)) return false;
+    StageSlots slots{};
+    if (!take_stage(slots)) return false;
+    shared.slots = slots;
     receive.copying->waits_for_stage = false;
     receive.copying->staged = true;
     receive.copying->slots_used = 0;
     receive.copying->staged_at.begin(receive.memory.list());
     receive.copying->patience = rounds_for_the_sender;
-    shared.left_from.store(0, std::memory_order_relaxed);
-    shared.left_to.store(0, std::memory_order_relaxed);
-    shared.bytes = receive.copying->wanted;
-    shared.next.store(0, std::memory_order_relaxed);
-    shared.help.store(word_of(way), std::memory_order_seq_cst);
+    node::open_stage(shared, receive.copying->wanted, way);
     if (way == Help::needed) tell(receive.copying->source.rank);
     return true;
 }
@@ -141,42 +140,24 @@ void Endpoint::close_stage(Operation& receive, Outcome outcome) noexcept {
     if (outcome == Outcome::all_right) {
         free_stages_.push_back(slots);
     } else {
-        lost_stages_.push_back({slots, receive.copying->source.handoff, receive.copying->source.rank});
+        lost_stages_.push_back(
+            {slots, receive.copying->source.handoff, receive.copying->source.rank});
     }
 }
 
 bool Endpoint::drain(Operation& receive, Handoff& shared) noexcept {
-    bool any = false;
-    for (;;) {
-        StageSlot& one = slot(shared, receive.copying->slots_used);
-        if (one.full.load(std::memory_order_acquire) == 0) return any;
-        receive.copying->staged_at.seek(one.offset);
-        each_run(receive.copying->staged_at, one.bytes,
-                 [&](std::byte* to, std::uint64_t done, std::size_t bytes) {
-                     std::memcpy(to, one.data + done, bytes);
-                 });
-        receive.copying->moved += one.bytes;
-        counters_.staged_bytes += one.bytes;
-        one.full.store(0, std::memory_order_release);
-        ++receive.copying->slots_used;
-        any = true;
-    }
-}
-
-/// What the receiver takes by a system call next: of what the sender gave back, or a new piece.
-Endpoint::Range Endpoint::next_by_call(Handoff& shared, std::uint32_t word) noexcept {
-    const std::uint64_t from = shared.left_from.load(std::memory_order_acquire);
-    const std::uint64_t to = shared.left_to.load(std::memory_order_acquire);
-    // Meanwhile the sender may have come, and given back again.
-    if (shared.help.load(std::memory_order_acquire) != word) return {};
-    if (from < to) {
-        const std::uint64_t end = std::min(from + call_bytes, to);
-        shared.left_from.store(end, std::memory_order_release);
-        return {from, end};
-    }
-    const std::uint64_t at = shared.claim(call_bytes);
-    if (at >= shared.bytes) return {};
-    return {at, std::min(at + call_bytes, shared.bytes)};
+    return empty_slots(
+        receive.copying->slots_used,
+        [&](std::uint64_t number) -> StageSlot& { return slot(shared, number); },
+        [&](const StageSlot& one) {
+            receive.copying->staged_at.seek(one.offset);
+            each_run(receive.copying->staged_at, one.bytes,
+                     [&](std::byte* to, std::uint64_t done, std::size_t bytes) {
+                         std::memcpy(to, one.data + done, bytes);
+                     });
+            receive.copying->moved += one.bytes;
+            counters_.staged_bytes += one.bytes;
+        });
 }
 
 bool Endpoint::step_staged(Operation& receive) noexcept {
@@ -192,7 +173,7 @@ bool Endpoint::step_staged(Operation& receive) noexcept {
             --receive.copying->patience;
             return false;
         }
-        const Range range = next_by_call(shared, word);
+        const Range range = next_by_call(shared, word, call_bytes);
         if (range.begin < range.end) {
             receive.copying->to.seek(range.begin);
             receive.copying->from.seek(range.begin);
@@ -242,16 +223,13 @@ bool Endpoint::push(Operation& send, Handoff& shared) noexcept {
     const std::uint32_t word = shared.help.load(std::memory_order_acquire);
     if (way_of(word) == Help::staging) {
         // Not from a call that only looks: it would be gone before the first slot is empty again.
-        if (waiting_ == 0 || shared.left_from.load(std::memory_order_acquire) <
-                                 shared.left_to.load(std::memory_order_relaxed)) {
-            return false;
-        }
+        if (waiting_ == 0 || is_anything_left(shared)) return false;
         try {
             pushes_.push_back(&send);
         } catch (const std::bad_alloc&) {
             return false;
         }
-        shared.help.store(word_of(Help::pushing, word), std::memory_order_seq_cst);
+        begin_to_push(shared, word);
     }
     if (!send.copying->staged) {
         send.copying->staged = true;
@@ -259,35 +237,27 @@ bool Endpoint::push(Operation& send, Handoff& shared) noexcept {
         send.copying->push_end = 0;
         send.copying->staged_at.begin(send.memory.list());
     }
-    bool any = false;
-    for (;;) {
-        if (send.copying->staged_at.at() >= send.copying->push_end) {
-            const std::uint64_t at = shared.claim(push_bytes);
-            if (at >= shared.bytes) break;
-            send.copying->push_end = std::min(at + push_bytes, shared.bytes);
-            send.copying->staged_at.seek(at);
-            if (!is_accessible(send.copying->staged_at, send.copying->push_end - at, os::Touch::read)) {
-                refuse_to_push(send, shared);
-                return true;
-            }
-        }
-        StageSlot& one = slot(shared, send.copying->slots_used);
-        if (one.full.load(std::memory_order_acquire) != 0) break;
-        const std::uint64_t bytes =
-            std::min(slot_bytes_for(shared.bytes), send.copying->push_end - send.copying->staged_at.at());
-        one.offset = send.copying->staged_at.at();
-        one.bytes = static_cast<std::uint32_t>(bytes);
-        each_run(send.copying->staged_at, bytes,
-                 [&](const std::byte* from, std::uint64_t done, std::size_t part) {
-                     std::memcpy(one.data + done, from, part);
-                 });
-        one.full.store(1, std::memory_order_release);
-        ++send.copying->slots_used;
-        counters_.helped_bytes += bytes;
-        any = true;
+    const Pushed pushed = fill_slots(
+        shared, send.copying->staged_at, send.copying->push_end, send.copying->slots_used,
+        push_bytes, slot_bytes_for(shared.bytes),
+        [&](std::uint64_t number) -> StageSlot& { return slot(shared, number); },
+        [&](std::uint64_t bytes) {
+            return is_accessible(send.copying->staged_at, bytes, os::Touch::read);
+        },
+        [&](StageSlot& one, std::uint64_t bytes) {
+            each_run(send.copying->staged_at, bytes,
+                     [&](const std::byte* from, std::uint64_t done, std::size_t part) {
+                         std::memcpy(one.data + done, from, part);
+                     });
+            counters_.helped_bytes += bytes;
+        });
+    if (pushed == Pushed::refused) {
+        refuse_to_push(send, shared);
+        return true;
     }
-    if (any) tell(send.context->member(send.peer));
-    return any;
+    if (pushed == Pushed::nothing) return false;
+    tell(send.context->member(send.peer));
+    return true;
 }
 
 /// Leaves what was claimed and not pushed to the receivers: nobody knows when we come again.
@@ -296,11 +266,8 @@ void Endpoint::stop_pushing() noexcept {
         if (send->progress != Progress::offered) continue;
         Handoff& shared = handoff(send->copying->handoff);
         const std::uint64_t at = send->copying->staged_at.at();
-        shared.left_from.store(at, std::memory_order_relaxed);
-        shared.left_to.store(std::max(send->copying->push_end, at), std::memory_order_relaxed);
+        leave(shared, at, send->copying->push_end);
         send->copying->push_end = at;
-        const std::uint32_t word = shared.help.load(std::memory_order_relaxed);
-        shared.help.store(word_of(Help::staging, word, true), std::memory_order_seq_cst);
         tell(send->context->member(send->peer));
     }
     pushes_.clear();
