@@ -143,6 +143,7 @@ void Requests::run(std::span<Request> requests, bool wait, const Enough& enough,
 
 std::vector<Finished> Requests::take_done(std::span<Request> requests) {
     std::vector<Finished> all;
+    all.reserve(requests.size());  // before any is taken: a status must not be lost
     for (std::size_t i = 0; i < requests.size(); ++i) {
         if (!requests[i].active() || !requests[i].is_done()) continue;
         std::error_code error;

@@ -20,13 +20,11 @@ namespace {
 
 constexpr int all_right_status = 0, failed_status = 1;
 
-[[noreturn]] void be_a_rank(int rank, const std::function<void(Node&)>& body,
-                            const NodeOptions& options) {
+[[noreturn]] void be_a_rank(int rank, const std::function<void()>& body) {
     ::setenv("ONECOPY_RANK", std::to_string(rank).c_str(), 1);
     bool good = false;
     try {
-        Node node(options);
-        body(node);
+        body();
         good = !testing::Test::HasFailure();
     } catch (const std::exception& error) {
         std::fprintf(stderr, "rank %d: %s\n", rank, error.what());
@@ -57,7 +55,13 @@ bool RankEnds::all_right(const std::vector<int>& ranks) const {
     return good;
 }
 
-Ranks::Ranks(int count, const std::function<void(Node&)>& body, const NodeOptions& options) {
+Ranks::Ranks(int count, const std::function<void(Node&)>& body, const NodeOptions& options)
+    : Ranks(count, std::function<void()>([&] {
+                Node node(options);
+                body(node);
+            })) {}
+
+Ranks::Ranks(int count, const std::function<void()>& body) {
     const node::JobMemory memory = node::JobMemory::create(count);
     ::setenv("ONECOPY_JOB", ("fd:" + std::to_string(memory.fd())).c_str(), 1);
     for (int rank = 0; rank < count; ++rank) {
@@ -66,7 +70,7 @@ Ranks::Ranks(int count, const std::function<void(Node&)>& body, const NodeOption
         if (pid == 0) {
             ::prctl(PR_SET_PDEATHSIG, SIGKILL);
             if (::getppid() != parent) ::_exit(failed_status);
-            be_a_rank(rank, body, options);
+            be_a_rank(rank, body);
         }
         pids_.push_back(pid);
     }

@@ -25,6 +25,8 @@ public:
     /// Starts `count` of them; each joins as a rank and runs `body`, in which gtest's expectations
     /// may be used: what fails is printed, and the rank ends with status 1.
     Ranks(int count, const std::function<void(Node&)>& body, const NodeOptions& options = {});
+    /// The same for a body that joins by itself, as the rank that the environment says.
+    Ranks(int count, const std::function<void()>& body);
     ~Ranks();
     Ranks(const Ranks&) = delete;
     Ranks& operator=(const Ranks&) = delete;
