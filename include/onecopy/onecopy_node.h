@@ -110,7 +110,7 @@ onecopy_comm* onecopy_node_world(onecopy_node* node);
  * EINVAL without a node. */
 void* onecopy_node_alloc(onecopy_node* node, size_t bytes);
 
-/* Gives it back. `block` may be NULL. -EINVAL if it is not a block of this arena, or not any more. */
+/* Gives it back. `block` may be NULL. -EINVAL if it is none of this arena, or not any more. */
 int onecopy_node_free(onecopy_node* node, void* block);
 
 /* Since the rank joined. Bytes are counted where they are copied. New ones come at the end. */
