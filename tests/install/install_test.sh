@@ -1,6 +1,7 @@
 #!/usr/bin/env bash
-# Installs the build into an empty prefix, not the configured one, and builds a stranger's program
-# against it, once by find_package and once by pkg-config; then moves it and does so again. Arguments: the build folder, this folder, a scratch folder.
+# Installs the build into an empty prefix, not the configured one, and builds a stranger's programs,
+# one of them in C, against it, once by find_package and once by pkg-config; then moves it and does so
+# again. Arguments: the build folder, this folder, a scratch folder.
 set -euo pipefail
 build=$1 here=$2 scratch=$3
 rm -rf "$scratch"
@@ -14,6 +15,7 @@ by_find_package() {
     cmake -S "$here/consumer" -B "$scratch/consumer" -DCMAKE_PREFIX_PATH="$1" >"$scratch/configure.log"
     cmake --build "$scratch/consumer" >"$scratch/build.log"
     "$scratch/consumer/consumer"
+    "$scratch/consumer/rank"
 }
 by_pkg_config() {
     local file flags libdir
@@ -24,6 +26,10 @@ by_pkg_config() {
     "${CXX:-c++}" -std=c++20 "$here/consumer/main.cpp" $flags -Wl,-rpath,"$libdir" \
         -o "$scratch/by_pkg_config"
     "$scratch/by_pkg_config"
+    # shellcheck disable=SC2086
+    "${CC:-cc}" -std=gnu99 -Wall -Wextra -pedantic -Werror "$here/consumer/rank.c" $flags \
+        -Wl,-rpath,"$libdir" -o "$scratch/rank_by_pkg_config"
+    "$scratch/rank_by_pkg_config"
 }
 
 configured=$(sed -n 's/^CMAKE_INSTALL_PREFIX:PATH=//p' "$build/CMakeCache.txt")
@@ -44,4 +50,11 @@ if nm -DC --defined-only "$libdir/libonecopy.so" | grep -E '^[0-9a-f]+ . onecopy
     echo "libonecopy.so exports its inside" >&2
     exit 1
 fi
+# Every function that the C headers declare is.
+for name in $(grep -ohE '\bonecopy_[a-z_]+\(' "$prefix"/include/onecopy/*.h | tr -d '(' | sort -u); do
+    if ! nm -D --defined-only "$libdir/libonecopy.so" | grep -q " T $name\$"; then
+        echo "libonecopy.so does not export $name" >&2
+        exit 1
+    fi
+done
 echo "installed and moved, found by find_package and by pkg-config"
