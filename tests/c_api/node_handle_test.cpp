@@ -1,14 +1,18 @@
 // Joining and leaving by C: options, errors, the arena.
 #include <gtest/gtest.h>
+#include <pthread.h>
+#include <sched.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
 #include <array>
+#include <atomic>
 #include <cerrno>
 #include <cstdint>
 #include <cstdlib>
 #include <cstring>
 #include <string>
+#include <vector>
 
 #include "c_ranks.hpp"
 
@@ -129,6 +133,38 @@ TEST(CNode, WhoWaitsInVainForTheOthersHearsSoInTheirTime) {
     EXPECT_EQ(onecopy_node_open(&options, &node), -EINVAL);
 }
 
+/// Of a thread that waits in vain.
+struct Waiter {
+    std::string key = "c node test, cancelled " + std::to_string(::getpid());
+    std::atomic<bool> started{false};
+    int answer = 0;
+};
+
+void* wait_in_vain(void* argument) {
+    auto& waiter = *static_cast<Waiter*>(argument);
+    onecopy_node* node = nullptr;
+    onecopy_node_options options = ONECOPY_NODE_OPTIONS;
+    options.key = waiter.key.c_str();
+    options.size = 2;
+    options.timeout_ms = 200;
+    waiter.started = true;
+    waiter.answer = onecopy_node_open(&options, &node);
+    ::pthread_testcancel();
+    return nullptr;
+}
+
+TEST(CNode, AThreadThatIsCancelledInACallEndsWhenThatHasReturned) {
+    Waiter waiter;
+    pthread_t thread{};
+    ASSERT_EQ(::pthread_create(&thread, nullptr, wait_in_vain, &waiter), 0);
+    while (!waiter.started) ::sched_yield();
+    ::pthread_cancel(thread);
+    void* end = nullptr;
+    ::pthread_join(thread, &end);
+    EXPECT_EQ(end, PTHREAD_CANCELED);
+    EXPECT_EQ(waiter.answer, -ETIMEDOUT);
+}
+
 TEST(CNode, IsNotClosedBeforeItsHandlesAreFreed) {
     EXPECT_C_RANKS(1, [](const CRank& own) {
         onecopy_node* node = own.node;
@@ -164,17 +200,20 @@ TEST(CNode, IsNotClosedBeforeItsHandlesAreFreed) {
 
 TEST(CNode, BlocksOfTheArenaAreFreedOnce) {
     EXPECT_C_RANKS(1, [](const CRank& own) {
-        for (const std::size_t bytes : {std::size_t{0}, std::size_t{1}, large}) {
-            void* const block = onecopy_node_alloc(own.node, bytes);
-            ASSERT_NE(block, nullptr);
-            EXPECT_EQ(reinterpret_cast<std::uintptr_t>(block) % 64, 0U);
-            std::memset(block, 1, bytes);
-            EXPECT_EQ(onecopy_node_free(own.node, static_cast<char*>(block) + 64), -EINVAL);
+        std::vector<void*> blocks;
+        for (const std::size_t bytes : {std::size_t{0}, std::size_t{1}, std::size_t{70}, large}) {
+            blocks.push_back(onecopy_node_alloc(own.node, bytes));
+            ASSERT_NE(blocks.back(), nullptr);
+            EXPECT_EQ(reinterpret_cast<std::uintptr_t>(blocks.back()) % 64, 0U);
+            std::memset(blocks.back(), 1, bytes);
+        }
+        for (void* const block : blocks) {
+            EXPECT_EQ(onecopy_node_free(own.node, static_cast<char*>(block) + 8), -EINVAL);
             EXPECT_EQ(onecopy_node_free(own.node, block), 0);
             EXPECT_EQ(onecopy_node_free(own.node, block), -EINVAL);
         }
         EXPECT_EQ(onecopy_node_free(own.node, nullptr), 0);
-        for (const std::size_t bytes : {SIZE_MAX, SIZE_MAX / 4}) {
+        for (const std::size_t bytes : {SIZE_MAX, SIZE_MAX / 2}) {
             errno = 0;
             EXPECT_EQ(onecopy_node_alloc(own.node, bytes), nullptr);
             EXPECT_EQ(errno, ENOMEM);
