@@ -45,6 +45,7 @@ Status run(Endpoint& endpoint, Kind kind, node::Context& context, Pieces memory,
            int tag) noexcept {
     Operation operation;
     describe(operation, kind, context, std::move(memory), peer, tag);
+    operation.waits = true;
     Endpoint::Lock lock(endpoint);
     endpoint.start(operation);
     return finish(endpoint, lock, operation);
@@ -139,6 +140,7 @@ Status Communicator::sendrecv(ConstSegment bytes, int to, int send_tag, Segment 
     Operation receive, send;
     describe(receive, Kind::receive, *context_, Pieces(into), from, recv_tag);
     describe(send, Kind::send, *context_, Pieces(bytes), to, send_tag);
+    send.waits = true;
     Endpoint::Lock lock(*endpoint_);
     endpoint_->start(receive);
     endpoint_->start(send);

@@ -69,10 +69,13 @@ struct Copying : Kept<Copying> {
 
     // Either side of a message that goes through a stage:
     bool staged = false;
+    bool brought = false;          ///< the stage is the sender's, who came with it
+    bool by_calls = false;         ///< the receiver: may read the sender's memory
     bool waits_for_stage = false;  ///< the receiver: all are in use, and there is no other way
     std::uint64_t slots_used = 0;  ///< of this message
     Place<Segment> staged_at;      ///< where the next one's bytes are, or go
     std::uint64_t push_end = 0;    ///< the sender: of what it has claimed
+    std::uint64_t left_end = 0;    ///< the sender: of what it has left
     bool unreadable = false;       ///< the sender: not by us
     int patience = 0;              ///< the receiver: rounds in which the sender may come
 };

@@ -230,6 +230,8 @@ private:
     [[nodiscard]] static std::size_t announcement_bytes(const Operation& send) noexcept;
     void write_announcement(Operation& send, std::byte* to) noexcept;
     void read_announcement(std::span<const std::byte> bytes, int from, Source& source);
+    /// Whether others can map all of it.
+    [[nodiscard]] bool is_in_arena(std::span<const Segment> list) const noexcept;
     void begin_copy(Operation& receive, Source source, int from, int tag) noexcept;
     bool step(Operation& receive) noexcept;
     Transfer copy_some(Operation& receive, std::uint64_t most) noexcept;
@@ -240,7 +242,11 @@ private:
 
     // Large messages through slots that both copy to and from (staged.cpp):
     void begin_unmapped(Operation& receive) noexcept;
+    void bring_stage(Operation& send, Handoff& shared) noexcept;
+    void give_back_stage(const StageSlots& slots) noexcept;
     bool open_stage(Operation& receive, Help way) noexcept;
+    void begin_to_drain(Operation& receive) noexcept;
+    bool fetch_staged(Operation& receive, Handoff& shared, std::uint32_t word) noexcept;
     void close_stage(Operation& receive, Outcome outcome) noexcept;
     bool take_stage(StageSlots& slots) noexcept;
     bool step_staged(Operation& receive) noexcept;

@@ -66,8 +66,9 @@ std::size_t Endpoint::announcement_bytes(const Operation& send) noexcept {
 
 void Endpoint::write_announcement(Operation& send, std::byte* to) noexcept {
     Handoff& shared = handoff(send.copying->handoff);
-    send.copying->staged = send.copying->unreadable = false;
+    send.copying->staged = send.copying->unreadable = send.copying->brought = false;
     shared.offer();
+    bring_stage(send, shared);
 
     const std::span<const Segment> list = send.memory.list();
     Announcement announcement{};
@@ -113,6 +114,14 @@ void Endpoint::read_announcement(std::span<const std::byte> bytes, int from, Sou
         process == nullptr || read(*process, source.one.address, list).bytes != list.size();
 }
 
+bool Endpoint::is_in_arena(std::span<const Segment> list) const noexcept {
+    const RankLine& own = memory_.line(rank_);
+    return std::all_of(list.begin(), list.end(), [&](const Segment& each) {
+        const std::uint64_t at = reinterpret_cast<std::uintptr_t>(each.data()) - own.arena_base;
+        return at < own.arena_bytes && each.size() <= own.arena_bytes - at;
+    });
+}
+
 void Endpoint::begin_copy(Operation& receive, Source source, int from, int tag) noexcept {
     receive.status.source = from;
     receive.status.tag = tag;
@@ -146,11 +155,11 @@ void Endpoint::begin_copy(Operation& receive, Source source, int from, int tag) 
                         });
     if (!mapped) return begin_unmapped(receive);
 
-    const RankLine& own = memory_.line(rank_);
-    const std::uint64_t address = reinterpret_cast<std::uintptr_t>(to[0].data());
     receive.copying->shared = receive.copying->wanted >= shared_from_bytes && to.size() == 1 &&
-                              list.size() == 1 && address - own.arena_base < own.arena_bytes;
-    if (receive.copying->shared) shared.share(address, receive.copying->wanted);
+                              list.size() == 1 && is_in_arena(to);
+    if (receive.copying->shared) {
+        shared.share(reinterpret_cast<std::uintptr_t>(to[0].data()), receive.copying->wanted);
+    }
 }
 
 /// Copies up to `most` bytes, as many as lie in the next few segments.
@@ -279,6 +288,7 @@ void Endpoint::answer(const Source& source, Outcome outcome) noexcept {
 bool Endpoint::look_at_offer(Operation& send) noexcept {
     Handoff& shared = handoff(send.copying->handoff);
     const HandoffState state = shared.state.load(std::memory_order_acquire);
+    if (state == HandoffState::offered && send.copying->brought) return push(send, shared);
     if (state == HandoffState::taken) return help(send, shared);
     if (state != HandoffState::done) return false;
     remove_offer(send);
@@ -330,6 +340,7 @@ void Endpoint::withdraw(Operation& send, std::error_code error) noexcept {
 void Endpoint::remove_offer(Operation& send) noexcept {
     List<Operation, Working>::remove(send);
     std::erase(pushes_, &send);
+    if (send.copying->brought) give_back_stage(handoff(send.copying->handoff).slots);
 }
 
 }  // namespace onecopy::node

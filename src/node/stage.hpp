@@ -10,12 +10,16 @@
 //   receiver,
 //                        which takes it piece by piece
 //   help                 staging: whoever comes first claims; pushing: the sender claims, the
-//                        receiver only empties slots. Turned by the sender, there and back
+//                        receiver only empties slots. Turned by the sender, there and back.
+//                        needed: the receiver cannot fetch anything, the sender pushes all. Turned
+//                        by the receiver, from staging
 //
 // (A) The sender stores what it leaves before it turns to staging, and does not turn to pushing
 // while anything is left. So whoever reads staging, then what is left, and then the same word once
 // more, has read what was left at that time: the word counts how often the sender has left.
 // (B) The receiver may still claim while the sender turns to pushing: each claim is one fetch_add.
+// (C) A receiver that turns to needed has not taken, and will not take, anything of what is left:
+// the sender takes it back. If it comes at that moment and turns to pushing, it finds out later.
 // seq_cst is for who sleeps meanwhile (bell.hpp).
 #pragma once
 
@@ -30,7 +34,7 @@
 
 namespace onecopy::node {
 
-/// A block of the job's memory, the receiver's.
+/// A block of the job's memory: of the receiver, or of a sender that comes with a stage.
 struct StageSlot {
     static constexpr std::size_t bytes_at_most = stage_slot_bytes;
     Atomic<std::uint32_t> full;
@@ -39,7 +43,7 @@ struct StageSlot {
     alignas(64) std::byte data[bytes_at_most];
 };
 
-// The receiver's:
+// Of the one whose stage it is:
 
 /// After the slots were written down: `bytes` are to come, and how.
 inline void open_stage(Handoff& shared, std::uint64_t bytes, Help way) noexcept {
@@ -49,6 +53,8 @@ inline void open_stage(Handoff& shared, std::uint64_t bytes, Help way) noexcept 
     shared.next.store(0, std::memory_order_relaxed);
     shared.help.store(word_of(way), std::memory_order_seq_cst);
 }
+
+// The receiver's:
 
 /// Empties the slots that are full, by take(slot). `slots_used` is how many there were before, and
 /// slot_of(that) the next. True if there were any.
@@ -84,7 +90,22 @@ inline Range next_by_call(Handoff& shared, std::uint32_t word, std::uint64_t pie
     return {at, std::min<std::uint64_t>(at + piece, shared.bytes)};
 }
 
+/// While `help` is staging, and was `word`: nothing can be fetched. True if the sender is to be
+/// told.
+inline bool ask_for_pushing(Handoff& shared, std::uint32_t word) noexcept {
+    return shared.help.compare_exchange_strong(word, word_of(Help::needed, word),
+                                               std::memory_order_seq_cst);
+}
+
 // The sender's:
+
+/// After it was asked to push, (C): what it had left, up to `end`, is no longer left; where it
+/// begins.
+inline std::uint64_t take_back(Handoff& shared, std::uint64_t end) noexcept {
+    const std::uint64_t at = shared.left_from.load(std::memory_order_relaxed);
+    shared.left_from.store(end, std::memory_order_relaxed);
+    return at;
+}
 
 /// Whether the receiver has not yet taken all that was left to it.
 inline bool is_anything_left(const Handoff& shared) noexcept {

@@ -5,9 +5,13 @@
 // fills slot after slot, the receiver empties them. A sender that has to go gives back what it has
 // not pushed. So nobody ever waits for one who is not there. Each byte is claimed once, by one of
 // the two (Handoff::next), or given back once.
+//
+// The slots are the receiver's, who opens them when it has the announcement; or those of a sender
+// that waits anyway, and then the first are full before the announcement is read.
 #include <algorithm>
 #include <cstring>
 #include <new>
+#include <utility>
 
 #include "node/endpoint.hpp"
 #include "os/own_memory.hpp"
@@ -18,8 +22,12 @@ namespace {
 /// What the receiver takes by one system call while the sender may still come.
 constexpr std::uint64_t call_bytes = std::uint64_t{64} << 10;
 
-/// What the sender claims at a time.
-constexpr std::uint64_t push_bytes = std::uint64_t{256} << 10;
+/// What the sender claims at a time, and asks the kernel about.
+constexpr std::uint64_t push_bytes = std::uint64_t{4} << 20;
+
+/// The question whether memory can be read or written takes as long as copying some tens of
+/// kilobytes: up to here a bad address is a signal, as it is where messages go through the ring.
+constexpr std::uint64_t trusted_bytes = std::uint64_t{64} << 10;
 
 /// Rounds that the receiver leaves to a sender which is in the library: it comes within a fraction
 /// of a microsecond, a system call takes more than one.
@@ -67,11 +75,7 @@ bool Endpoint::take_stage(StageSlots& slots) noexcept {
             handoff(lost.handoff).state.load(std::memory_order_acquire) != HandoffState::done ||
             watch_.stage(lost.rank) != Stage::here;
         if (!seen) return false;
-        for (const std::uint32_t block : lost.slots) {
-            reinterpret_cast<StageSlot*>(memory_.block(block))
-                ->full.store(0, std::memory_order_relaxed);
-        }
-        free_stages_.push_back(lost.slots);
+        give_back_stage(lost.slots);
         return true;
     });
     if (free_stages_.empty()) {
@@ -96,102 +100,154 @@ bool Endpoint::take_stage(StageSlots& slots) noexcept {
     return true;
 }
 
+/// Of one that is over, whoever's turn it was.
+void Endpoint::give_back_stage(const StageSlots& slots) noexcept {
+    for (const std::uint32_t block : slots) {
+        reinterpret_cast<StageSlot*>(memory_.block(block))
+            ->full.store(0, std::memory_order_relaxed);
+    }
+    free_stages_.push_back(slots);  // there is room
+}
+
+/// A sender that waits anyway comes with the stage, where the receiver cannot map its memory.
+void Endpoint::bring_stage(Operation& send, Handoff& shared) noexcept {
+    const int to = send.context->member(send.peer);
+    if (!send.waits || to == rank_ || crowded() || is_in_arena(send.memory.list())) return;
+    StageSlots slots{};
+    if (!take_stage(slots)) return;
+    try {
+        pushes_.push_back(&send);
+    } catch (const std::bad_alloc&) {
+        return free_stages_.push_back(slots);
+    }
+    send.copying->brought = true;
+    shared.slots = slots;
+    node::open_stage(shared, send.bytes, Help::pushing);
+}
+
 /// By system calls, until the sender comes with a stage; without one by calls alone. Where calls
 /// are refused it waits for a stage.
 void Endpoint::begin_unmapped(Operation& receive) noexcept {
-    const bool by_calls =
-        !receive.copying->source.unknown && peers_.may_be_read(receive.copying->source.rank);
+    Copying& copying = *receive.copying;
+    copying.by_calls = !copying.source.unknown && peers_.may_be_read(copying.source.rank);
+    copying.brought = handoff(copying.source.handoff).way() != Help::none;
     // With more ranks than cores, two that copy for each other only take each other's core.
-    if (by_calls && crowded()) return;
+    if (!copying.brought && copying.by_calls && crowded()) return;
     // What cannot be written here would be a signal; the kernel says it.
     Place<Segment> all;
     all.begin(receive.memory.list());
-    if (!is_accessible(all, receive.copying->wanted, os::Touch::write)) {
-        if (!by_calls) {
+    if (copying.wanted > trusted_bytes && !is_accessible(all, copying.wanted, os::Touch::write)) {
+        if (copying.brought || !copying.by_calls) {
             end_copy(receive, Outcome::failed, std::make_error_code(std::errc::bad_address));
         }
         return;
     }
-    if (!open_stage(receive, by_calls ? Help::staging : Help::needed)) {
-        receive.copying->waits_for_stage = !by_calls;
+    if (copying.brought) return begin_to_drain(receive);
+    if (!open_stage(receive, copying.by_calls ? Help::staging : Help::needed)) {
+        copying.waits_for_stage = !copying.by_calls;
     }
+}
+
+void Endpoint::begin_to_drain(Operation& receive) noexcept {
+    Copying& copying = *receive.copying;
+    copying.waits_for_stage = false;
+    copying.staged = true;
+    copying.slots_used = 0;
+    copying.staged_at.begin(receive.memory.list());
+    copying.patience = rounds_for_the_sender;
 }
 
 /// False: none is free.
 bool Endpoint::open_stage(Operation& receive, Help way) noexcept {
-    Handoff& shared = handoff(receive.copying->source.handoff);
+    Copying& copying = *receive.copying;
+    Handoff& shared = handoff(copying.source.handoff);
     StageSlots slots{};
     if (!take_stage(slots)) return false;
+    begin_to_drain(receive);
     shared.slots = slots;
-    receive.copying->waits_for_stage = false;
-    receive.copying->staged = true;
-    receive.copying->slots_used = 0;
-    receive.copying->staged_at.begin(receive.memory.list());
-    receive.copying->patience = rounds_for_the_sender;
-    node::open_stage(shared, receive.copying->wanted, way);
-    if (way == Help::needed) tell(receive.copying->source.rank);
+    node::open_stage(shared, copying.wanted, way);
+    if (way == Help::needed) tell(copying.source.rank);
     return true;
 }
 
 void Endpoint::close_stage(Operation& receive, Outcome outcome) noexcept {
-    if (!receive.copying->staged) return;
-    const StageSlots& slots = handoff(receive.copying->source.handoff).slots;
+    const Copying& copying = *receive.copying;
+    if (!copying.staged || copying.brought) return;
+    const StageSlots& slots = handoff(copying.source.handoff).slots;
     // After an error slots may be full, and their sender still be filling some. (There is room.)
     if (outcome == Outcome::all_right) {
         free_stages_.push_back(slots);
     } else {
-        lost_stages_.push_back(
-            {slots, receive.copying->source.handoff, receive.copying->source.rank});
+        lost_stages_.push_back({slots, copying.source.handoff, copying.source.rank});
     }
 }
 
 bool Endpoint::drain(Operation& receive, Handoff& shared) noexcept {
+    Copying& copying = *receive.copying;
     return empty_slots(
-        receive.copying->slots_used,
+        copying.slots_used,
         [&](std::uint64_t number) -> StageSlot& { return slot(shared, number); },
         [&](const StageSlot& one) {
-            receive.copying->staged_at.seek(one.offset);
-            each_run(receive.copying->staged_at, one.bytes,
-                     [&](std::byte* to, std::uint64_t done, std::size_t bytes) {
-                         std::memcpy(to, one.data + done, bytes);
+            const std::uint64_t offset = one.offset;
+            const std::uint64_t bytes = one.bytes;
+            copying.moved += bytes;
+            counters_.staged_bytes += bytes;
+            // A stage that was brought is for all of the message.
+            if (offset >= copying.wanted) return;
+            copying.staged_at.seek(offset);
+            each_run(copying.staged_at, std::min(bytes, copying.wanted - offset),
+                     [&](std::byte* to, std::uint64_t done, std::size_t part) {
+                         std::memcpy(to, one.data + done, part);
                      });
-            receive.copying->moved += one.bytes;
-            counters_.staged_bytes += one.bytes;
         });
 }
 
+/// Without the sender: true if anything was fetched, or the message is over.
+bool Endpoint::fetch_staged(Operation& receive, Handoff& shared, std::uint32_t word) noexcept {
+    Copying& copying = *receive.copying;
+    const RankLine& sender = memory_.line(copying.source.rank);
+    if (copying.patience > 0 && sender.waiting.load(std::memory_order_relaxed) != 0) {
+        --copying.patience;
+        return false;
+    }
+    if (!copying.by_calls) {
+        if (ask_for_pushing(shared, word)) tell(copying.source.rank);
+        return false;
+    }
+    const Range range = next_by_call(shared, word, call_bytes);
+    copying.moved += range.end - range.begin;
+    const std::uint64_t end = std::min(range.end, copying.wanted);
+    if (range.begin < end) {
+        copying.to.seek(range.begin);
+        copying.from.seek(range.begin);
+    }
+    for (std::uint64_t at = range.begin; at < end;) {
+        const Transfer moved = copy_some(receive, end - at);
+        at += moved.bytes;
+        if (!moved.error) continue;
+        if (moved.error == std::errc::operation_not_permitted) {
+            peers_.forbid_reading(copying.source.rank);
+        }
+        end_copy(receive, Outcome::failed, moved.error);
+        return true;
+    }
+    return range.begin < range.end;
+}
+
 bool Endpoint::step_staged(Operation& receive) noexcept {
-    Handoff& shared = handoff(receive.copying->source.handoff);
+    Copying& copying = *receive.copying;
+    Handoff& shared = handoff(copying.source.handoff);
     bool any = drain(receive, shared);
     const std::uint32_t word = shared.help.load(std::memory_order_acquire);
     const Help way = way_of(word);
     if (any) {
-        tell(receive.copying->source.rank);
+        tell(copying.source.rank);
     } else if (way == Help::staging) {
-        const RankLine& sender = memory_.line(receive.copying->source.rank);
-        if (receive.copying->patience > 0 && sender.waiting.load(std::memory_order_relaxed) != 0) {
-            --receive.copying->patience;
-            return false;
-        }
-        const Range range = next_by_call(shared, word, call_bytes);
-        if (range.begin < range.end) {
-            receive.copying->to.seek(range.begin);
-            receive.copying->from.seek(range.begin);
-        }
-        for (std::uint64_t at = range.begin; at < range.end;) {
-            const Transfer moved = copy_some(receive, range.end - at);
-            at += moved.bytes;
-            receive.copying->moved += moved.bytes;
-            if (!moved.error) continue;
-            if (moved.error == std::errc::operation_not_permitted) {
-                peers_.forbid_reading(receive.copying->source.rank);
-            }
-            end_copy(receive, Outcome::failed, moved.error);
-            return true;
-        }
-        any = range.begin < range.end;
+        any = fetch_staged(receive, shared, word);
+        if (receive.done()) return true;
+        if (!any && copying.patience > 0) return false;
     }
-    if (receive.copying->moved == receive.copying->wanted) {
+    if (copying.moved == shared.bytes) {
         end_copy(receive, Outcome::all_right, {});
         return true;
     }
@@ -219,7 +275,8 @@ void Endpoint::refuse_to_push(Operation& send, Handoff& shared) noexcept {
 }
 
 bool Endpoint::push(Operation& send, Handoff& shared) noexcept {
-    if (send.copying->unreadable) return false;
+    Copying& copying = *send.copying;
+    if (copying.unreadable) return false;
     const std::uint32_t word = shared.help.load(std::memory_order_acquire);
     if (way_of(word) == Help::staging) {
         // Not from a call that only looks: it would be gone before the first slot is empty again.
@@ -231,21 +288,25 @@ bool Endpoint::push(Operation& send, Handoff& shared) noexcept {
         }
         begin_to_push(shared, word);
     }
-    if (!send.copying->staged) {
-        send.copying->staged = true;
-        send.copying->slots_used = 0;
-        send.copying->push_end = 0;
-        send.copying->staged_at.begin(send.memory.list());
+    if (!copying.staged) {
+        copying.staged = true;
+        copying.slots_used = 0;
+        copying.push_end = copying.left_end = 0;
+        copying.staged_at.begin(send.memory.list());
+    } else if (way_of(word) == Help::needed && copying.left_end > 0) {
+        copying.staged_at.seek(take_back(shared, copying.left_end));
+        copying.push_end = std::exchange(copying.left_end, 0);
     }
     const Pushed pushed = fill_slots(
-        shared, send.copying->staged_at, send.copying->push_end, send.copying->slots_used,
-        push_bytes, slot_bytes_for(shared.bytes),
+        shared, copying.staged_at, copying.push_end, copying.slots_used, push_bytes,
+        slot_bytes_for(shared.bytes),
         [&](std::uint64_t number) -> StageSlot& { return slot(shared, number); },
         [&](std::uint64_t bytes) {
-            return is_accessible(send.copying->staged_at, bytes, os::Touch::read);
+            return shared.bytes <= trusted_bytes ||
+                   is_accessible(copying.staged_at, bytes, os::Touch::read);
         },
         [&](StageSlot& one, std::uint64_t bytes) {
-            each_run(send.copying->staged_at, bytes,
+            each_run(copying.staged_at, bytes,
                      [&](const std::byte* from, std::uint64_t done, std::size_t part) {
                          std::memcpy(one.data + done, from, part);
                      });
@@ -264,10 +325,15 @@ bool Endpoint::push(Operation& send, Handoff& shared) noexcept {
 void Endpoint::stop_pushing() noexcept {
     for (Operation* const send : pushes_) {
         if (send->progress != Progress::offered) continue;
-        Handoff& shared = handoff(send->copying->handoff);
-        const std::uint64_t at = send->copying->staged_at.at();
-        leave(shared, at, send->copying->push_end);
-        send->copying->push_end = at;
+        Copying& copying = *send->copying;
+        Handoff& shared = handoff(copying.handoff);
+        // Nobody else can.
+        if (shared.way() != Help::pushing) continue;
+        if (!copying.staged) copying.staged_at.begin(send->memory.list());
+        const std::uint64_t at = copying.staged_at.at();
+        copying.left_end = std::max(copying.push_end, at);
+        leave(shared, at, copying.push_end);
+        copying.push_end = at;
         tell(send->context->member(send->peer));
     }
     pushes_.clear();
