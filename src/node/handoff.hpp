@@ -117,6 +117,27 @@ struct alignas(64) Handoff {
         if (next.load(std::memory_order_acquire) >= bytes) return closed;
         return next.fetch_add(piece, std::memory_order_acq_rel);
     }
+
+    /// Claims half of what nobody has claimed, at most `most` bytes and at least an eighth of that:
+    /// a claim takes as long as copying some kilobytes, and whoever copies the last piece is waited
+    /// for. Nothing if there is none left.
+    struct Part {
+        std::uint64_t at, bytes;
+    };
+    Part claim_half(std::uint64_t most) noexcept {
+        const std::uint64_t least = std::max<std::uint64_t>(most / 8, 1);
+        std::uint64_t at = next.load(std::memory_order_acquire);
+        for (;;) {
+            if (at >= bytes) return {closed, 0};
+            const std::uint64_t left = bytes - at;
+            const std::uint64_t half = (left / 2 + least - 1) / least * least;
+            const std::uint64_t part = std::min(std::clamp(half, least, most), left);
+            if (next.compare_exchange_weak(at, at + part, std::memory_order_acq_rel,
+                                           std::memory_order_acquire)) {
+                return {at, part};
+            }
+        }
+    }
 };
 
 /// The receiver's part in a copy that is shared.
@@ -129,10 +150,10 @@ struct OwnShare {
     /// `over`: all that is wanted, or was claimed when we failed, has been tried.
     enum class Round : std::uint8_t { copied, waits, over };
     template <class Copy>
-    Round round(Handoff& shared, std::uint64_t piece, const Copy& copy) {
-        const std::uint64_t at = failed ? Handoff::closed : shared.claim(piece);
-        if (at < wanted) {
-            const std::uint64_t bytes = std::min(piece, wanted - at);
+    Round round(Handoff& shared, std::uint64_t most, const Copy& copy) {
+        const auto [at, bytes] =
+            failed ? Handoff::Part{Handoff::closed, 0} : shared.claim_half(most);
+        if (bytes > 0) {
             claimed += bytes;
             if (!copy(at, bytes)) {
                 failed = true;
@@ -151,10 +172,9 @@ struct OwnShare {
 /// The sender's: copies a piece of what is shared by copy(where, bytes), which says whether it
 /// could. Returns how many bytes that were; 0: nothing is left.
 template <class Copy>
-std::uint64_t help_with(Handoff& shared, std::uint64_t piece, const Copy& copy) {
-    const std::uint64_t at = shared.claim(piece);
-    if (at >= shared.bytes) return 0;
-    const std::uint64_t bytes = std::min<std::uint64_t>(piece, shared.bytes - at);
+std::uint64_t help_with(Handoff& shared, std::uint64_t most, const Copy& copy) {
+    const auto [at, bytes] = shared.claim_half(most);
+    if (bytes == 0) return 0;
     if (!copy(at, bytes)) shared.spoiled.store(1, std::memory_order_relaxed);
     shared.helped.fetch_add(bytes, std::memory_order_seq_cst);
     return bytes;

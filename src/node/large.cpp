@@ -16,13 +16,8 @@ constexpr std::size_t most_announced_segments = 64;
 /// Between two looks at what else there is to do.
 constexpr std::uint64_t step_bytes = std::uint64_t{256} << 10;
 
-/// From this size on the sender is asked to help, and pieces are claimed of this size.
+/// From this size on the sender is asked to help.
 constexpr std::uint64_t shared_from_bytes = std::uint64_t{64} << 10;
-std::uint64_t piece_of(std::uint64_t bytes) noexcept {
-    constexpr std::uint64_t least = std::uint64_t{16} << 10;
-    return std::clamp(bytes / 8 / least * least, least, step_bytes);
-}
-
 constexpr std::size_t handoffs_in_block = block_bytes / sizeof(Handoff);
 
 }  // namespace
@@ -219,15 +214,15 @@ bool Endpoint::step(Operation& receive) noexcept {
     Handoff& shared = handoff(receive.copying->source.handoff);
     OwnShare own{receive.copying->wanted, receive.copying->claimed,
                  static_cast<bool>(receive.copying->failure)};
-    const OwnShare::Round round = own.round(shared, piece_of(receive.copying->wanted),
-                                            [&](std::uint64_t at, std::uint64_t bytes) {
-                                                receive.copying->to.seek(at);
-                                                receive.copying->from.seek(at);
-                                                const Transfer moved = copy_some(receive, bytes);
-                                                receive.copying->moved += moved.bytes;
-                                                receive.copying->failure = moved.error;
-                                                return !moved.error;
-                                            });
+    const OwnShare::Round round =
+        own.round(shared, step_bytes, [&](std::uint64_t at, std::uint64_t bytes) {
+            receive.copying->to.seek(at);
+            receive.copying->from.seek(at);
+            const Transfer moved = copy_some(receive, bytes);
+            receive.copying->moved += moved.bytes;
+            receive.copying->failure = moved.error;
+            return !moved.error;
+        });
     receive.copying->wanted = own.wanted;
     receive.copying->claimed = own.claimed;
     if (round == OwnShare::Round::copied) return true;
@@ -308,7 +303,7 @@ bool Endpoint::help(Operation& send, Handoff& shared) noexcept {
     const Attachment* const arena = peers_.arena(to);
     if (arena == nullptr || !arena->owns(shared.target, shared.bytes)) return false;
     const std::uint64_t bytes =
-        help_with(shared, piece_of(shared.bytes), [&](std::uint64_t at, std::uint64_t count) {
+        help_with(shared, step_bytes, [&](std::uint64_t at, std::uint64_t count) {
             std::error_code error;
             const ConstSegment from(send.memory.list()[0].data() + at,
                                     static_cast<std::size_t>(count));
