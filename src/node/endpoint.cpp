@@ -33,10 +33,12 @@ std::error_code no_memory() noexcept { return std::make_error_code(std::errc::no
 
 }  // namespace
 
-Endpoint::Endpoint(JobMemory memory, int rank, const Arena* arena, bool threads)
+Endpoint::Endpoint(JobMemory memory, int rank, const Arena* arena, bool threads,
+                   const WayTable& ways)
     : memory_(std::move(memory)),
       rank_(rank),
       threads_(threads),
+      ways_(ways),
       peers_(memory_, rank),
       watch_(memory_, peers_, rank),
       stages_(static_cast<std::size_t>(memory_.ranks()), Stage::here),
@@ -398,6 +400,10 @@ bool Endpoint::bury_if_news() noexcept {
     }
     if (news) bury();
     return news;
+}
+
+const Ways& Endpoint::ways_to(int /*rank*/) const noexcept {
+    return ways_[static_cast<std::size_t>(os::Distance::same_l3)];
 }
 
 bool Endpoint::crowded() noexcept {

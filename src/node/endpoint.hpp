@@ -26,6 +26,7 @@
 #include "node/ring.hpp"
 #include "node/stage.hpp"
 #include "node/watch.hpp"
+#include "node/ways.hpp"
 #include "onecopy/arena.hpp"
 #include "onecopy/attachment.hpp"
 #include "onecopy/error.hpp"
@@ -55,7 +56,9 @@ public:
 
     /// Joins: fills in the rank's line. `threads`: whether several threads of this process use it.
     /// `arena`: may be null; must outlive it.
-    Endpoint(JobMemory memory, int rank, const Arena* arena, bool threads);
+    /// `ways`: see ways.hpp.
+    Endpoint(JobMemory memory, int rank, const Arena* arena, bool threads,
+             const WayTable& ways = {});
     ~Endpoint();
     Endpoint(const Endpoint&) = delete;
     Endpoint& operator=(const Endpoint&) = delete;
@@ -233,6 +236,7 @@ private:
     /// Whether others can map all of it.
     [[nodiscard]] bool is_in_arena(std::span<const Segment> list) const noexcept;
     void begin_copy(Operation& receive, Source source, int from, int tag) noexcept;
+    void share(Operation& receive, Help way) noexcept;
     bool step(Operation& receive) noexcept;
     Transfer copy_some(Operation& receive, std::uint64_t most) noexcept;
     void answer(const Source& source, Outcome outcome) noexcept;
@@ -257,14 +261,18 @@ private:
     void stop_pushing() noexcept;
     StageSlot& slot(const Handoff& shared, std::uint64_t number) const noexcept {
         const StageSlots& slots = shared.slots;
-        return *reinterpret_cast<StageSlot*>(memory_.block(slots[number % stage_slots]));
+        return *reinterpret_cast<StageSlot*>(memory_.block(slots[number % shared.slot_count]));
     }
     void withdraw(Operation& send, std::error_code error) noexcept;
     void remove_offer(Operation& send) noexcept;
 
+    /// The table for the distance to a rank.
+    [[nodiscard]] const Ways& ways_to(int rank) const noexcept;
+
     JobMemory memory_;
     int rank_;
     bool threads_;
+    WayTable ways_;
     std::mutex lock_;
     Peers peers_;
     Watch watch_;

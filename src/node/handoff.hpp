@@ -41,7 +41,8 @@ enum class Outcome : std::uint32_t { all_right, failed };
 /// goes back and forth between staging and pushing, by the sender.
 enum class Help : std::uint32_t {
     none,
-    copying,  ///< straight into the receiver's memory at `target`
+    copying,  ///< straight into the receiver's memory at `target`, which it can map
+    writing,  ///< the same by system calls
     staging,  ///< through the stage
     pushing,  ///< that it is at: it claims all the rest
     needed    ///< through the stage, and nobody else can: as soon as it can
@@ -70,6 +71,7 @@ struct alignas(64) Handoff {
     /// before and after.
     Atomic<std::uint32_t> help;
     Plain<StageSlots> slots;
+    Plain<std::uint32_t> slot_count;  ///< of these, the first so many are used
     /// What the sender had claimed and leaves to the receiver; before `help` goes back to staging.
     /// None if both are equal, which only the receiver brings about.
     Atomic<std::uint64_t> left_from, left_to;
@@ -105,11 +107,11 @@ struct alignas(64) Handoff {
     static constexpr std::uint64_t closed = ~std::uint64_t{0} / 2;
 
     /// The receiver's: from now on both may claim pieces of `count` bytes, which go to `address`.
-    void share(std::uint64_t address, std::uint64_t count) noexcept {
+    void share(std::uint64_t address, std::uint64_t count, Help way = Help::copying) noexcept {
         target = address;
         bytes = count;
         next.store(0, std::memory_order_relaxed);
-        help.store(word_of(Help::copying), std::memory_order_release);
+        help.store(word_of(way), std::memory_order_release);
     }
 
     /// Claims up to `piece` bytes: where they begin; `bytes` or more if there are none left.

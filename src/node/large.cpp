@@ -16,8 +16,6 @@ constexpr std::size_t most_announced_segments = 64;
 /// Between two looks at what else there is to do.
 constexpr std::uint64_t step_bytes = std::uint64_t{256} << 10;
 
-/// From this size on the sender is asked to help.
-constexpr std::uint64_t shared_from_bytes = std::uint64_t{64} << 10;
 constexpr std::size_t handoffs_in_block = block_bytes / sizeof(Handoff);
 
 }  // namespace
@@ -150,11 +148,18 @@ void Endpoint::begin_copy(Operation& receive, Source source, int from, int tag) 
                         });
     if (!mapped) return begin_unmapped(receive);
 
-    receive.copying->shared = receive.copying->wanted >= shared_from_bytes && to.size() == 1 &&
-                              list.size() == 1 && is_in_arena(to);
-    if (receive.copying->shared) {
-        shared.share(reinterpret_cast<std::uintptr_t>(to[0].data()), receive.copying->wanted);
-    }
+    if (is_in_arena(to)) share(receive, Help::copying);
+}
+
+/// Asks the sender to help, if it is worth it.
+void Endpoint::share(Operation& receive, Help way) noexcept {
+    Copying& copying = *receive.copying;
+    const std::span<const Segment> to = receive.memory.list();
+    copying.shared = copying.wanted >= ways_to(copying.source.rank).shared_from && to.size() == 1 &&
+                     copying.source.list().size() == 1;
+    if (!copying.shared) return;
+    handoff(copying.source.handoff)
+        .share(reinterpret_cast<std::uintptr_t>(to[0].data()), copying.wanted, way);
 }
 
 /// Copies up to `most` bytes, as many as lie in the next few segments.
@@ -298,10 +303,13 @@ bool Endpoint::look_at_offer(Operation& send) noexcept {
 bool Endpoint::help(Operation& send, Handoff& shared) noexcept {
     const Help way = shared.way();
     if (way == Help::none) return false;
-    if (way != Help::copying) return push(send, shared);
+    if (way != Help::copying && way != Help::writing) return push(send, shared);
     const int to = send.context->member(send.peer);
-    const Attachment* const arena = peers_.arena(to);
-    if (arena == nullptr || !arena->owns(shared.target, shared.bytes)) return false;
+    const Attachment* const arena = way == Help::copying ? peers_.arena(to) : nullptr;
+    const bool can = way == Help::copying
+                         ? arena != nullptr && arena->owns(shared.target, shared.bytes)
+                         : peers_.may_be_read(to);
+    if (!can) return false;
     const std::uint64_t bytes =
         help_with(shared, step_bytes, [&](std::uint64_t at, std::uint64_t count) {
             std::error_code error;

@@ -34,9 +34,9 @@ constexpr std::uint64_t trusted_bytes = std::uint64_t{64} << 10;
 constexpr int rounds_for_the_sender = 400;
 
 /// Short messages in shorter slots, so that both are at work.
-std::uint64_t slot_bytes_for(std::uint64_t bytes) noexcept {
+std::uint64_t slot_bytes_for(std::uint64_t bytes, const Ways& ways) noexcept {
     constexpr std::uint64_t least = 4096;
-    return std::clamp<std::uint64_t>(bytes / 8 / least * least, least, StageSlot::bytes_at_most);
+    return std::clamp<std::uint64_t>(bytes / 8 / least * least, least, ways.slot_bytes);
 }
 
 /// Walks over up to `bytes` of a list.
@@ -112,7 +112,10 @@ void Endpoint::give_back_stage(const StageSlots& slots) noexcept {
 /// A sender that waits anyway comes with the stage, where the receiver cannot map its memory.
 void Endpoint::bring_stage(Operation& send, Handoff& shared) noexcept {
     const int to = send.context->member(send.peer);
-    if (!send.waits || to == rank_ || crowded() || is_in_arena(send.memory.list())) return;
+    if (!send.waits || to == rank_ || is_in_arena(send.memory.list()) || crowded() ||
+        ways_to(to).unmapped_way(send.bytes) != Unmapped::staged) {
+        return;
+    }
     StageSlots slots{};
     if (!take_stage(slots)) return;
     try {
@@ -122,6 +125,7 @@ void Endpoint::bring_stage(Operation& send, Handoff& shared) noexcept {
     }
     send.copying->brought = true;
     shared.slots = slots;
+    shared.slot_count = ways_to(to).slots;
     node::open_stage(shared, send.bytes, Help::pushing);
 }
 
@@ -132,7 +136,9 @@ void Endpoint::begin_unmapped(Operation& receive) noexcept {
     copying.by_calls = !copying.source.unknown && peers_.may_be_read(copying.source.rank);
     copying.brought = handoff(copying.source.handoff).way() != Help::none;
     // With more ranks than cores, two that copy for each other only take each other's core.
-    if (!copying.brought && copying.by_calls && crowded()) return;
+    const Unmapped way =
+        crowded() ? Unmapped::call : ways_to(copying.source.rank).unmapped_way(copying.wanted);
+    if (!copying.brought && copying.by_calls && way == Unmapped::call) return;
     // What cannot be written here would be a signal; the kernel says it.
     Place<Segment> all;
     all.begin(receive.memory.list());
@@ -143,6 +149,7 @@ void Endpoint::begin_unmapped(Operation& receive) noexcept {
         return;
     }
     if (copying.brought) return begin_to_drain(receive);
+    if (copying.by_calls && way == Unmapped::both_call) return share(receive, Help::writing);
     if (!open_stage(receive, copying.by_calls ? Help::staging : Help::needed)) {
         copying.waits_for_stage = !copying.by_calls;
     }
@@ -165,6 +172,7 @@ bool Endpoint::open_stage(Operation& receive, Help way) noexcept {
     if (!take_stage(slots)) return false;
     begin_to_drain(receive);
     shared.slots = slots;
+    shared.slot_count = ways_to(copying.source.rank).slots;
     node::open_stage(shared, copying.wanted, way);
     if (way == Help::needed) tell(copying.source.rank);
     return true;
@@ -299,7 +307,7 @@ bool Endpoint::push(Operation& send, Handoff& shared) noexcept {
     }
     const Pushed pushed = fill_slots(
         shared, copying.staged_at, copying.push_end, copying.slots_used, push_bytes,
-        slot_bytes_for(shared.bytes),
+        slot_bytes_for(shared.bytes, ways_to(send.context->member(send.peer))),
         [&](std::uint64_t number) -> StageSlot& { return slot(shared, number); },
         [&](std::uint64_t bytes) {
             return shared.bytes <= trusted_bytes ||
