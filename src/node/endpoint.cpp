@@ -1,13 +1,11 @@
 #include "node/endpoint.hpp"
 
-#include <sched.h>
 #include <sys/auxv.h>
 #include <sys/random.h>
 #include <sys/syscall.h>
 #include <unistd.h>
 
 #include <algorithm>
-#include <bit>
 #include <cerrno>
 #include <cstring>
 #include <new>
@@ -41,6 +39,7 @@ Endpoint::Endpoint(JobMemory memory, int rank, const Arena* arena, bool threads,
       ways_(ways),
       peers_(memory_, rank),
       watch_(memory_, peers_, rank),
+      crowding_(memory_, rank),
       stages_(static_cast<std::size_t>(memory_.ranks()), Stage::here),
       outgoing_(static_cast<std::size_t>(memory_.ranks())) {
     RankLine& line = memory_.line(rank);
@@ -68,10 +67,7 @@ Endpoint::Endpoint(JobMemory memory, int rank, const Arena* arena, bool threads,
         line.arena_base = reinterpret_cast<std::uintptr_t>(arena->range().data());
         line.arena_bytes = arena->range().size();
     }
-    cpu_set_t cpus;
-    CPU_ZERO(&cpus);
-    ::sched_getaffinity(0, sizeof cpus, &cpus);
-    std::memcpy(line.cpus.data(), &cpus, std::min(sizeof cpus, sizeof line.cpus));
+    Crowding::introduce(line);
     with_queue_.reserve(outgoing_.size());
     line.stage.store(Stage::here, std::memory_order_release);
 }
@@ -404,36 +400,6 @@ bool Endpoint::bury_if_news() noexcept {
 
 const Ways& Endpoint::ways_to(int /*rank*/) const noexcept {
     return ways_[static_cast<std::size_t>(os::Distance::same_l3)];
-}
-
-bool Endpoint::crowded() noexcept {
-    if (crowded_) return *crowded_;
-    using Cpus = std::array<std::uint64_t, 16>;
-    Cpus all{}, taken_alone{};
-    const auto count = [](const Cpus& cpus) {
-        int sum = 0;
-        for (const std::uint64_t word : cpus) sum += std::popcount(word);
-        return sum;
-    };
-    bool known = true;
-    bool shared = false;  // two ranks that may use one and the same core only
-    for (int rank = 0; rank < ranks(); ++rank) {
-        if (watch_.stage(rank) == Stage::absent) {
-            known = false;
-            continue;
-        }
-        const Cpus& cpus = memory_.line(rank).cpus;
-        const bool alone = count(cpus) == 1;
-        for (std::size_t i = 0; i < all.size(); ++i) {
-            all[i] |= cpus[i];
-            if (!alone) continue;
-            shared = shared || (taken_alone[i] & cpus[i]) != 0;
-            taken_alone[i] |= cpus[i];
-        }
-    }
-    const bool answer = shared || count(all) < ranks();
-    if (known) crowded_ = answer;
-    return answer;
 }
 
 }  // namespace onecopy::node

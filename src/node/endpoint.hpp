@@ -18,6 +18,7 @@
 #include <vector>
 
 #include "node/context.hpp"
+#include "node/crowding.hpp"
 #include "node/job_memory.hpp"
 #include "node/notifier.hpp"
 #include "node/operation.hpp"
@@ -157,6 +158,7 @@ public:
         for (;;) {
             if (progress()) patience.restart();
             if (ready()) break;
+            if (patience.was_preempted()) crowding_.was_preempted();
             if (!patience.is_over()) {
                 if (patience.time_to_look() && rank >= 0) watch_.look_at(rank);
                 lock.unlock();
@@ -171,7 +173,7 @@ public:
     }
 
     /// Whether there are more ranks than cores for them.
-    [[nodiscard]] bool crowded() noexcept;
+    [[nodiscard]] bool crowded() noexcept { return crowding_.now(); }
 
 private:
     struct Outgoing {
@@ -276,10 +278,10 @@ private:
     std::mutex lock_;
     Peers peers_;
     Watch watch_;
+    Crowding crowding_;
     std::uint32_t departures_seen_ = 0;
     std::uint64_t looked_ms_ = 0;
     std::vector<Stage> stages_;  // by rank, as of then
-    std::optional<bool> crowded_;
 
     std::vector<Outgoing> outgoing_;  // by rank
     std::vector<int> with_queue_;     // ranks whose queue is not empty

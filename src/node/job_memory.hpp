@@ -63,8 +63,9 @@ struct alignas(64) RankLine {
     std::array<std::byte, program_bytes> program;
     std::int32_t arena_fd;  ///< the number in that process; -1: none
     std::uint64_t arena_base, arena_bytes;
-    std::array<std::uint64_t, 16> cpus;  ///< that it may use, a bit each
-    alignas(64) os::Lifeline life;       ///< held by a thread of the rank
+    std::array<std::uint64_t, 16> cpus;           ///< that it may use, a bit each
+    std::uint64_t quota_millicores, quota_group;  ///< os::CpuQuota
+    alignas(64) os::Lifeline life;                ///< held by a thread of the rank
     Bell bell;
     RingList incoming;
     /// Whether the rank is inside a call that waits: it would help with a copy. A hint.

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <sched.h>
+#include <sys/resource.h>
 
 #include <chrono>
 #include <cstdint>
@@ -25,6 +26,8 @@ public:
     }
 
     [[nodiscard]] bool is_over() const noexcept { return over_; }
+    /// Whether somebody else was put on this thread's core while it spun: it yields from then on.
+    [[nodiscard]] bool was_preempted() const noexcept { return preempted_; }
     /// Now and then, while it lasts.
     [[nodiscard]] bool time_to_look() const noexcept { return rounds_ % rounds_between_looks == 0; }
 
@@ -35,6 +38,7 @@ public:
         }
         const auto now = Clock::now();
         if (!timing_) begin_ = now;
+        if (!crowded_) look_for_preemption();
         timing_ = true;
         if (!crowded_ && now - begin_ < spin) return;
         ::sched_yield();
@@ -42,6 +46,13 @@ public:
     }
 
 private:
+    void look_for_preemption() noexcept {
+        rusage usage{};
+        if (::getrusage(RUSAGE_THREAD, &usage) != 0) return;
+        if (timing_ && usage.ru_nivcsw != switches_) crowded_ = preempted_ = true;
+        switches_ = usage.ru_nivcsw;
+    }
+
     static constexpr std::uint32_t rounds_between_clocks = 1024;
     static constexpr std::uint32_t rounds_between_looks = 4096;
     static constexpr std::chrono::microseconds spin{10'000};
@@ -50,6 +61,8 @@ private:
 
     bool crowded_;
     bool over_ = false;
+    bool preempted_ = false;
+    long switches_ = 0;
     bool timing_ = false;
     std::uint32_t rounds_ = 0;
     Clock::time_point begin_{};

@@ -210,13 +210,13 @@ bool Endpoint::drain(Operation& receive, Handoff& shared) noexcept {
         });
 }
 
-/// Without the sender: true if anything was fetched, or the message is over.
+/// Without the sender: true if anything was fetched, the message is over, or it may still come.
 bool Endpoint::fetch_staged(Operation& receive, Handoff& shared, std::uint32_t word) noexcept {
     Copying& copying = *receive.copying;
     const RankLine& sender = memory_.line(copying.source.rank);
     if (copying.patience > 0 && sender.waiting.load(std::memory_order_relaxed) != 0) {
         --copying.patience;
-        return false;
+        return true;  // or it would fall asleep over the last of them
     }
     if (!copying.by_calls) {
         if (ask_for_pushing(shared, word)) tell(copying.source.rank);
@@ -253,7 +253,6 @@ bool Endpoint::step_staged(Operation& receive) noexcept {
     } else if (way == Help::staging) {
         any = fetch_staged(receive, shared, word);
         if (receive.done()) return true;
-        if (!any && copying.patience > 0) return false;
     }
     if (copying.moved == shared.bytes) {
         end_copy(receive, Outcome::all_right, {});

@@ -6,9 +6,9 @@
 #include <algorithm>
 #include <array>
 #include <charconv>
-#include <fstream>
 #include <optional>
-#include <sstream>
+
+#include "os/cgroup.hpp"
 
 namespace onecopy::os {
 namespace {
@@ -42,49 +42,6 @@ std::uint64_t difference(std::uint64_t whole, std::uint64_t part) noexcept {
     return whole > part ? whole - part : 0;
 }
 
-std::vector<std::string> words_of(const std::string& line) {
-    std::istringstream stream(line);
-    std::vector<std::string> words;
-    for (std::string word; stream >> word;) words.push_back(word);
-    return words;
-}
-
-/// Where a hierarchy of cgroups is mounted, and which of its directories stands there.
-struct Hierarchy {
-    std::string point, root;
-    bool unified = false;
-};
-
-bool lists(const std::string& options, std::string_view option) {
-    std::istringstream stream(options);
-    for (std::string one; std::getline(stream, one, ',');) {
-        if (one == option) return true;
-    }
-    return false;
-}
-
-/// A line of mountinfo: ID PARENT DEVICE ROOT POINT OPTIONS [MORE...] - TYPE SOURCE SUPER-OPTIONS.
-std::optional<Hierarchy> hierarchy_of(const std::string& line) {
-    const std::vector<std::string> words = words_of(line);
-    const auto dash = std::find(words.begin(), words.end(), "-");
-    if (words.size() < 6 || words.end() - dash < 4) return {};
-    const std::string& type = dash[1];
-    if (type == "cgroup2") return Hierarchy{words[4], words[3], true};
-    if (type == "cgroup" && lists(dash[3], "memory")) return Hierarchy{words[4], words[3], false};
-    return {};
-}
-
-/// A line of /proc/PID/cgroup, NUMBER:CONTROLLERS:PATH: our path in the hierarchy that limits
-/// memory.
-bool takes_part(const std::string& line, bool unified, std::string& path) {
-    const std::size_t first = line.find(':');
-    const std::size_t second = line.find(':', first + 1);
-    if (second == std::string::npos) return false;
-    const std::string controllers = line.substr(first + 1, second - first - 1);
-    path = line.substr(second + 1);
-    return unified ? line.compare(0, 3, "0::") == 0 : lists(controllers, "memory");
-}
-
 }  // namespace
 
 bool find_number(std::string_view text, std::string_view name, std::uint64_t& value) noexcept {
@@ -105,26 +62,8 @@ bool find_number(std::string_view text, std::string_view name, std::uint64_t& va
 HeadroomWatch::HeadroomWatch(const std::string& proc_self, const std::string& meminfo,
                              const std::string& overcommit)
     : meminfo_(open_file(meminfo)), overcommit_(open_file(overcommit)) {
-    std::ifstream mounts(proc_self + "/mountinfo");
-    for (std::string mount; std::getline(mounts, mount);) {
-        const auto hierarchy = hierarchy_of(mount);
-        if (!hierarchy) continue;
-        std::ifstream groups(proc_self + "/cgroup");
-        for (std::string line, path; std::getline(groups, line);) {
-            if (!takes_part(line, hierarchy->unified, path)) continue;
-            // In a container the mount shows a part of the hierarchy: what stands above it limits
-            // us too, but cannot be seen.
-            if (hierarchy->root != "/" &&
-                path.compare(0, hierarchy->root.size(), hierarchy->root) == 0) {
-                path.erase(0, hierarchy->root.size());
-            }
-            while (!path.empty() && path != "/") {
-                add_group(hierarchy->point + path, hierarchy->unified);
-                path.erase(path.rfind('/') == std::string::npos ? 0 : path.rfind('/'));
-            }
-            add_group(hierarchy->point, hierarchy->unified);
-            break;
-        }
+    for (const Cgroup& each : own_cgroups("memory", proc_self)) {
+        add_group(each.directory, each.unified);
     }
 }
 

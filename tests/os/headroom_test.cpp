@@ -3,50 +3,28 @@
 #include "os/headroom.hpp"
 
 #include <gtest/gtest.h>
-#include <unistd.h>
 
-#include <cstdlib>
 #include <filesystem>
-#include <fstream>
 #include <string>
+
+#include "os/synthetic_machine.hpp"
 
 namespace onecopy::test {
 namespace {
 
-namespace fs = std::filesystem;
 constexpr std::uint64_t mib = 1 << 20;
 
-/// A machine in a directory.
-class Headroom : public testing::Test {
+class Headroom : public SyntheticMachine {
 protected:
     Headroom() {
-        std::string name = (fs::temp_directory_path() / "onecopy-headroom-XXXXXX").string();
-        root_ = ::mkdtemp(name.data());
         put("meminfo",
             "MemTotal:  1000000 kB\nMemAvailable:  800000 kB\nCommitLimit:  500000 kB\n"
             "Committed_AS:  450000 kB\n");
         put("overcommit", "0\n");
-        put("self/mountinfo", "");
-        put("self/cgroup", "");
-    }
-    ~Headroom() override { fs::remove_all(root_); }
-
-    void put(const std::string& name, const std::string& text) const {
-        fs::create_directories((root_ / name).parent_path());
-        std::ofstream(root_ / name) << text;
-    }
-    /// Mounts a hierarchy, of which `root` is what the mount shows.
-    void mount(const std::string& type, const std::string& options,
-               const std::string& shown = "/") {
-        put("self/mountinfo", "22 1 0:21 / /proc rw - proc proc rw\n35 31 0:32 " + shown + " " +
-                                  (root_ / "cg").string() + " rw,relatime shared:9 - " + type +
-                                  " cgroup rw," + options + "\n");
     }
     [[nodiscard]] os::Headroom ask() const {
         return os::HeadroomWatch(root_ / "self", root_ / "meminfo", root_ / "overcommit").ask();
     }
-
-    fs::path root_;
 };
 
 TEST_F(Headroom, IsTheMachinesMemoryWhereNothingElseLimits) {
@@ -99,7 +77,7 @@ TEST_F(Headroom, OfAContainerIsThatOfThePartItSees) {
 }
 
 TEST_F(Headroom, OfAMachineThatTellsNothingIsUnlimited) {
-    fs::remove_all(root_ / "meminfo");
+    std::filesystem::remove_all(root_ / "meminfo");
     EXPECT_EQ(ask().bytes, UINT64_MAX);
 }
 
