@@ -110,6 +110,12 @@ private:
 
 Checker* checker = nullptr;
 
+/// Without the arguments of a template, which one compiler adds.
+std::string_view name_of_function(const Site& site) noexcept {
+    const std::string_view name = site.function;
+    return name.substr(0, name.find('<'));
+}
+
 /// An execution is not longer than that, or the program does not end.
 constexpr std::size_t most_events = 2000;
 
@@ -162,8 +168,10 @@ int Checker::try_read(int number, int position) {
         }
         if (event.writes && graph.is_updated(wish.location, position)) return -1;
     }
+    // What reads the newest is ordered before nothing that is there.
+    const bool newest = static_cast<std::size_t>(position) + 1 == here.stores.size();
     const int added = graph.add(std::move(event), position);
-    if (graph.is_consistent()) return added;
+    if (newest || graph.is_consistent()) return added;
     graph.remove_last();
     return -1;
 }
@@ -243,6 +251,10 @@ void Checker::store(int number) {
     std::vector<int> places;
     for (int at = newest; at > graph.floor(number, location); --at) {
         if (graph.is_updated(location, at - 1)) continue;
+        if (at == newest) {
+            places.push_back(at);
+            continue;
+        }
         graph.add(event_for(number, one.wish), at);
         if (graph.is_consistent()) places.push_back(at);
         graph.remove_last();
@@ -517,7 +529,8 @@ const Mutation* Checker::mutation(std::string_view op, int location, std::memory
         result_.uses.push_back({site, std::string(op), std::string(where), order});
     }
     for (const Mutation& each : options_.mutations) {
-        if ((each.function.empty() || each.function == site.function) &&
+        if ((each.function.empty() || each.function == name_of_function(site)) &&
+            (each.file.empty() || each.file == site.file) &&
             (each.location.empty() || each.location == where) &&
             (each.op.empty() || each.op == op) && (each.line == 0 || each.line == site.line)) {
             ++result_.mutated;

@@ -42,12 +42,13 @@ struct Mutation {
         value    ///< it stores `change(value)`
     };
     Kind kind = Kind::weaken;
-    std::string_view function;  ///< in which it stands, in the source
-    std::string_view location;  ///< what it is done to
-    std::string_view op;        ///< load, store, update, fence, wait, wake
+    std::string_view function{};  ///< in which it stands, in the source
+    std::string_view location{};  ///< what it is done to
+    std::string_view op{};        ///< load, store, update, fence, wait, wake
     std::memory_order order = std::memory_order_relaxed;
     std::uint64_t (*change)(std::uint64_t) = nullptr;
-    int line = 0;  ///< of the source
+    std::string_view file{};  ///< of the source
+    int line = 0;
 };
 
 struct Options {

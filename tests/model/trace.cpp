@@ -83,9 +83,10 @@ std::string trace_of(const Graph& graph, const std::vector<std::string>& threads
                 line += " and not from " + std::to_string(newest);
             }
         }
-        text += padded(line, 84) + "  " + event.site.function + ", " +
-                std::string(file_name(event.site.file)) + ":" + std::to_string(event.site.line) +
-                "\n";
+        const std::string_view function = event.site.function;
+        text += padded(line, 84) + "  " + std::string(function.substr(0, function.find('<'))) +
+                ", " + std::string(file_name(event.site.file)) + ":" +
+                std::to_string(event.site.line) + "\n";
     }
     return text;
 }
