@@ -117,7 +117,7 @@ std::string_view name_of_function(const Site& site) noexcept {
 }
 
 /// An execution is not longer than that, or the program does not end.
-constexpr std::size_t most_events = 2000;
+constexpr std::size_t most_events = 400;
 
 Event Checker::event_for(int number, const Wish& wish) const {
     Event event;
@@ -370,7 +370,7 @@ std::uint64_t Checker::ask(Wish wish) {
     if (stopped_) stop_here();
     Thread& one = thread(running_);
     one.wish = wish;
-    if (graph.events().size() > most_events) fail("the program does not end");
+    if (graph.events().size() > most_events || graph.is_full()) fail("the program does not end");
     ::swapcontext(&one.fiber.context(), &scheduler_);
     return one.answer;
 }

@@ -33,7 +33,7 @@ inline void is_found(const std::string& what, const Program& program, const Muta
                      const std::string& why = {}) {
     Options options;
     options.mutations.push_back(mutation);
-    options.max_executions = 200'000;
+    options.max_executions = 20'000;
     const Result result = explore(program, options);
     EXPECT_EQ(result.why.find("too large a model"), std::string::npos) << what << " is not found";
     EXPECT_TRUE(result.failed) << what << " is not found in " << result.executions << " executions";

@@ -106,6 +106,8 @@ public:
     /// Adds `event` (its thread, op, order, location, site and what it stores). A load or an update
     /// reads from the store at `position`, an update stores behind it; a store takes `position`.
     int add(Event event, int position);
+    /// No room for one more seq_cst operation.
+    [[nodiscard]] bool is_full() const noexcept { return seq_cst_.size() == max_seq_cst; }
     /// Takes back the last one.
     void remove_last();
     /// Whether the seq_cst operations have a total order as C++20 wants it.
