@@ -30,6 +30,7 @@ struct Shape {
     int departures = 0;    ///< so often the sender may go
     bool refuses = false;  ///< the sender may find that it cannot read what it has claimed
     Help way = Help::staging;
+    bool calls = true;  ///< if not, the receiver asks the sender to push
     bool sender_sleeps = false;
     bool receiver_sleeps = false;
 };
@@ -80,7 +81,8 @@ public:
             if (done_ || departures == 0 || choose(2) == 0) continue;
             --departures;
             if (pushing_) go();
-            helps = choose(2) == 0;  // or it never comes again before it is done
+            // Or it never comes again before it is done, where that can be.
+            helps = !shape_.calls || shape_.way == Help::needed || choose(2) == 0;
         }
         check(message_.shared.outcome == Outcome::all_right || shape_.refuses, "it is all right");
         fill(message_.source, bytes(), true);
@@ -95,9 +97,11 @@ private:
         return done_;
     }
     void go() {
+        pushing_ = false;
+        if (message_.shared.way() != Help::pushing) return;
+        left_end_ = std::max(end_, place_.at());
         node::leave(message_.shared, place_.at(), end_);
         end_ = place_.at();
-        pushing_ = false;
         receivers_.ring_if_asleep();
     }
     /// As Endpoint::push.
@@ -111,6 +115,10 @@ private:
             if (node::is_anything_left(shared)) return false;
             pushing_ = began = true;
             node::begin_to_push(shared, word);
+        }
+        if (node::way_of(word) == Help::needed && left_end_ > 0) {
+            place_.seek(node::take_back(shared, left_end_));
+            end_ = std::exchange(left_end_, 0);
         }
         const Pushed pushed = node::fill_slots(
             shared, place_, end_, slots_used_,
@@ -141,7 +149,7 @@ private:
     Bell& own_;
     Bell& receivers_;
     Place place_;
-    std::uint64_t end_ = 0, slots_used_ = 0;
+    std::uint64_t end_ = 0, left_end_ = 0, slots_used_ = 0;
     bool done_ = false, pushing_ = false, unreadable_ = false;
 };
 
@@ -195,6 +203,10 @@ private:
         const std::uint32_t word = shared.help.load(std::memory_order_acquire);
         if (any) {
             senders_.ring_if_asleep();
+        } else if (node::way_of(word) == Help::staging && !shape_.calls) {
+            if (!node::ask_for_pushing(shared, word)) return false;
+            senders_.ring_if_asleep();
+            return true;
         } else if (node::way_of(word) == Help::staging) {
             const Range range = node::next_by_call(
                 shared, word, static_cast<std::uint64_t>(shape_.fetched) * word_bytes);
@@ -242,6 +254,11 @@ TEST(StageModel, TheSenderMayGoAtAnyTimeAndComeAgain) {
     holds("stage, 4 words, it goes once", staged({.words = 4, .departures = 1}));
     holds("stage, 3 words, it goes twice", staged({.words = 3, .departures = 2}));
 }
+TEST(StageModel, AReceiverThatCannotCallAsksTheSenderWhoTakesBackWhatItHadLeft) {
+    holds("stage, 3 words, no calls", staged({.words = 3, .calls = false}));
+    holds("stage, 3 words, no calls, the sender goes once",
+          staged({.words = 3, .claimed = 3, .departures = 1, .calls = false}));
+}
 TEST(StageModel, TheSenderMayFindThatItCannotReadItsMemory) {
     holds("stage, 3 words, the sender cannot read", staged({.words = 3, .refuses = true}));
 }
@@ -263,14 +280,17 @@ TEST(StageModel, EveryOrderIsNeededButThese) {
     // A word that is claimed by one side is claimed by one fetch_add, whatever `help` said.
     // Those that are seq_cst and could be release are for sleepers, whom these programs do not
     // have: see below.
-    EXPECT_EQ(orders_not_needed("node/stage.hpp", {staged({.words = 4, .way = Help::needed}),
-                                                   staged({.words = 3, .departures = 1})}),
+    EXPECT_EQ(orders_not_needed(
+                  "node/stage.hpp",
+                  {staged({.words = 4, .way = Help::needed}), staged({.words = 3, .departures = 1}),
+                   staged({.words = 3, .claimed = 3, .departures = 1, .calls = false})}),
               (std::set<std::string>{
-                  "begin_to_push: store help relaxed", "empty_slots: store full release",
-                  "fill_slots: store full release", "is_anything_left: load left_from relaxed",
-                  "leave: store help release", "leave: store left_from relaxed",
-                  "next_by_call: load help relaxed", "next_by_call: load left_from relaxed",
-                  "next_by_call: store left_from relaxed", "open_stage: store help release"}));
+                  "ask_for_pushing: update help relaxed", "begin_to_push: store help relaxed",
+                  "empty_slots: store full release", "fill_slots: store full release",
+                  "is_anything_left: load left_from relaxed", "leave: store help release",
+                  "leave: store left_from relaxed", "next_by_call: load help relaxed",
+                  "next_by_call: load left_from relaxed", "next_by_call: store left_from relaxed",
+                  "open_stage: store help release"}));
 }
 
 TEST(StageModel, WhatIsWrongIsFound) {
@@ -317,6 +337,9 @@ TEST(StageModel, WhatIsWrongIsFound) {
              staged({.words = 3, .claimed = 3, .departures = 1, .receiver_sleeps = true}),
              {.function = "leave", .location = "help", .order = std::memory_order_release},
              "deadlock");
+    const Program asks = staged({.words = 3, .claimed = 3, .departures = 1, .calls = false});
+    is_found("asking for what nobody hears", asks,
+             {.kind = Kind::skip, .function = "ask_for_pushing"});
 }
 
 }  // namespace
