@@ -17,7 +17,7 @@
 //
 // Where the receiver cannot map the sender's memory, helping is something else: the sender copies
 // what it claims into a stage, slots of some kilobytes that stay in the caches, and the receiver
-// copies it out of there at the same time. See staged.cpp.
+// copies it out of there at the same time. See stage.hpp.
 #pragma once
 
 #include <algorithm>

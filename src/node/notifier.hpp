@@ -3,17 +3,14 @@
 //
 // Armed, the thread sleeps in the rank's place, on its bell and on the others' lifelines; woken, it
 // makes the descriptor readable and waits to be armed again. The rank's own threads arm it, when
-// they have looked and found nothing: they count it among the sleepers first and look once more, so
-// nothing comes between (bell.hpp).
+// they have looked and found nothing (arming.hpp).
 #pragma once
 
-#include <atomic>
-#include <cstdint>
 #include <thread>
 
+#include "node/arming.hpp"
 #include "node/watch.hpp"
 #include "os/fd.hpp"
-#include "os/futex.hpp"
 
 namespace onecopy::node {
 
@@ -26,36 +23,32 @@ public:
     Notifier(const Notifier&) = delete;
     Notifier& operator=(const Notifier&) = delete;
 
-    [[nodiscard]] int fd() const noexcept { return event_.get(); }
+    [[nodiscard]] int fd() const noexcept { return event_.fd(); }
 
     /// After a look that found nothing. `look` looks once more: whether there is something.
     template <class Look>
     void arm(const Look& look) noexcept {
-        if (armed_.load(std::memory_order_acquire) != 0) return;
-        clear();
-        const std::uint32_t rings = bell_.lie_down();
-        if (look()) {
-            bell_.get_up();
-            signal();
-            return;
-        }
-        rings_ = rings;
-        armed_.store(1, std::memory_order_release);
-        os::futex_wake(armed_);
+        arming_.arm(event_, look);
     }
 
 private:
-    void run() noexcept;
-    void clear() const noexcept;
-    void signal() const noexcept;
+    /// An eventfd. Source: eventfd(2).
+    class Event {
+    public:
+        /// Throws std::system_error: EMFILE.
+        Event();
+        void clear() const noexcept;
+        void signal() const noexcept;
+        [[nodiscard]] int fd() const noexcept { return fd_.get(); }
 
-    Bell& bell_;
+    private:
+        os::Fd fd_;
+    };
+    void run() noexcept;
+
     const Watch& watch_;
-    os::Fd event_;
-    /// 1: the thread sleeps on the bell. 0 to 1 by who arms (release), back by the thread.
-    std::atomic<std::uint32_t> armed_{0};
-    std::atomic<bool> stop_{false};
-    std::uint32_t rings_ = 0;  // before armed_
+    Event event_;
+    Arming arming_;
     std::thread thread_;
 };
 

@@ -14,22 +14,30 @@
 namespace onecopy::node {
 namespace {
 
-/// As the job's memory: zeros.
+/// As the job's memory: zeros. Behind it is a page that nobody may touch: who does not turn back at
+/// the ring's end is ended by a signal.
 class ZeroedRing {
 public:
     static constexpr std::uint64_t key = 0x1234'5678'9abc'def1;
     ZeroedRing()
-        : memory_(
-              static_cast<RingMemory*>(::mmap(nullptr, sizeof(RingMemory), PROT_READ | PROT_WRITE,
-                                              MAP_PRIVATE | MAP_ANONYMOUS, -1, 0))) {
+        : pages_(static_cast<std::byte*>(::mmap(nullptr, bytes + page, PROT_READ | PROT_WRITE,
+                                                MAP_PRIVATE | MAP_ANONYMOUS, -1, 0))),
+          memory_(reinterpret_cast<RingMemory*>(pages_ + bytes - sizeof(RingMemory))) {
+        ::mprotect(pages_ + bytes, page, PROT_NONE);
         memory_->key = key;
     }
-    ~ZeroedRing() { ::munmap(memory_, sizeof(RingMemory)); }
+    ~ZeroedRing() { ::munmap(pages_, bytes + page); }
     ZeroedRing(const ZeroedRing&) = delete;
     ZeroedRing& operator=(const ZeroedRing&) = delete;
     RingMemory& operator*() { return *memory_; }
 
 private:
+    static constexpr std::size_t page = 4096;
+    static constexpr std::size_t bytes = (sizeof(RingMemory) + page - 1) / page * page;
+    static_assert(sizeof(RingMemory) % alignof(RingMemory) == 0);
+    static_assert(offsetof(RingMemory, lines) + sizeof(RingMemory::lines) == sizeof(RingMemory));
+
+    std::byte* pages_;
     RingMemory* memory_;
 };
 
