@@ -12,6 +12,7 @@
 #include "cli/bench_mpi.hpp"
 #include "cli/bench_options.hpp"
 #include "cli/bench_p2p.hpp"
+#include "cli/bench_ranks_works.hpp"
 #include "cli/bench_transfer.hpp"
 #include "cli/commands.hpp"
 #include "cli/errors.hpp"
@@ -161,6 +162,7 @@ void add_bench_command(CLI::App& app, int& exit_status) {
     add_bench_mpi(bench, exit_status);
     add_bench_heap(bench, exit_status);
     add_bench_p2p(bench, exit_status);
+    add_bench_ranks(bench, exit_status);
 }
 
 }  // namespace onecopy::cli
