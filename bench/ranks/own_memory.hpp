@@ -80,9 +80,6 @@ inline cli::RankMemory own_private_memory() {
                                            : &memory.anonymous;
         }
     });
-    for_each_line("/proc/self/smaps_rollup", [&](std::string_view line) {
-        if (word(line, 0) == "Private_Dirty:") memory.rollup = number(word(line, 1)) * 1024;
-    });
     return memory;
 }
 

@@ -25,7 +25,8 @@ constexpr std::uint64_t max_bytes = std::uint64_t{1} << 30;
 constexpr std::uint64_t max_repetitions = 100'000;
 
 constexpr std::string_view bench_footer =
-    "Every bench prints a table and can write the same JSON (--json) and a picture (--plot).\n"
+    "Every bench prints a table and can write the same JSON (--json); most draw a picture "
+    "(--plot).\n"
     "`onecopy bench transfer --help` tells more.\n";
 
 constexpr std::string_view transfer_footer =

@@ -38,7 +38,6 @@ struct RankMemory {
     std::uint64_t anonymous = 0;  // all else that is private and dirty
     std::uint64_t arena = 0;      // allocated in the arena's file
     std::uint64_t job = 0;        // rank 0: allocated in the job's memory, by all ranks
-    std::uint64_t rollup = 0;     // Private_Dirty of /proc/self/smaps_rollup
 
     [[nodiscard]] std::uint64_t private_dirty() const noexcept {
         return heap + stacks + files + anonymous;

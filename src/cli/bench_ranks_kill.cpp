@@ -81,6 +81,7 @@ private:
         sleep_ns(std::uniform_int_distribution<std::int64_t>(0, most_delay_ns)(random_));
         job.somebody_has_ended();
         job.check(ranks_, doing);  // who ended before was not killed by us
+        check_that_all_is_well(job, doing);
         const pid_t pid = job.pids()[static_cast<std::size_t>(victim)];
         const std::int64_t killed_ns = now_ns();
         ::kill(pid, SIGKILL);
@@ -123,6 +124,16 @@ private:
                 fmt::format("{}: {}: the ranks did not come so far as to exchange "
                             "messages within {:g} s; report it",
                             asked, doing, bench_.start_guard_ms / 1e3));
+        }
+    }
+
+    void check_that_all_is_well(const RanksJob& job, const std::string& doing) const {
+        for (int rank = 0; rank < ranks_; ++rank) {
+            if (!line(job, rank).has(Seen::error)) continue;
+            throw Failure(
+                fmt::format("{}: {}: rank {} had error {} before anybody was killed; "
+                            "report it",
+                            asked, doing, rank, line(job, rank).error));
         }
     }
 
@@ -198,21 +209,19 @@ void measure_kill(const RanksBench& bench, Report& report) {
     cores.resize(std::min(cores.size(), std::size_t{2}));
     for (const int ranks : bench.kill_ranks) Kills(bench, ranks, cores, report).run();
     report.notes.push_back(fmt::format(
-        "kill: {} rounds for each number of ranks, bound in turn to cores {}, a new job each. They "
-        "exchange messages of 8 bytes to 256 KiB, inline, mapped, out of ordinary memory, to "
+        "kill: {} rounds for each number of ranks, bound in turn to cores {}, a new job each. "
+        "They exchange messages of 8 bytes to 256 KiB, inline, mapped, out of ordinary memory, to "
         "neighbours, in pairs, any to one, and meet at barriers; one of them, drawn, gets SIGKILL "
         "at a moment drawn from {} ms. The time is from just before the kill to the return of the "
         "survivor's call with Errc::peer_died, both by CLOCK_MONOTONIC; who has it does nothing "
-        "more, "
-        "so that nobody learns of the death from a survivor's end.",
+        "more, so that nobody learns of the death from a survivor's end.",
         bench.rounds, fmt::join(cores, ", "), most_delay_ns / 1'000'000));
     report.notes.push_back(fmt::format(
         "kill: after each round all processes of the job must end within {:g} s, and then no "
-        "process "
-        "of the machine may have a piece of its memory mapped or open (by the inodes of its "
-        "memfds, "
-        "which have no other name). Shmem of /proc/meminfo, which others change too, is compared "
-        "over all rounds together: what one arena would leave each time is twice the limit.",
+        "process of the machine may have a piece of its memory mapped or open (by the inodes of "
+        "its memfds, which have no other name). Shmem of /proc/meminfo, which others change too, "
+        "is compared over all rounds together: what one arena would leave each time is twice the "
+        "limit.",
         bench.guard_ms / 1e3));
     report.notes.emplace_back(
         "kill: not measured: ranks that are outside of the library when one dies (they learn of it "

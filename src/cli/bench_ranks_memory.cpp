@@ -79,17 +79,15 @@ void measure_memory(const RanksBench& bench, Report& report) {
     if (bench.ranks > alone) measure_job(bench, bench.ranks, empty, report);
     report.notes.push_back(fmt::format(
         "memory: each rank talks to {} others: messages of 4 KiB to all of them at once until "
-        "every "
-        "ring between them has been used from end to end, and of 256 KiB from its arena and from "
-        "ordinary memory into both kinds, both ways. Then it counts: Private_Dirty of its private "
-        "mappings in /proc/self/smaps, its message buffers given back before; what its arena's "
-        "file "
-        "has allocated beyond the message buffers; and what the job's memory has allocated, "
-        "divided "
-        "by the ranks. Linked with libonecopy.so; the empty process is a C++ program without it. "
-        "Not counted: what the kernel keeps (page tables, descriptors), peers' arenas that are "
-        "mapped here (their owners' memory), stages of ranks that have a core each (where ranks "
-        "share cores there are none).",
+        "every ring between them has been used from end to end, and of 256 KiB from its arena and "
+        "from ordinary memory into both kinds, both ways. Then it counts: Private_Dirty of its "
+        "private mappings in /proc/self/smaps, its message buffers given back before; what its "
+        "arena's file has allocated beyond the message buffers; and what the job's memory has "
+        "allocated, divided by the ranks. Linked with libonecopy.so; the empty process is a C++ "
+        "program without it. Not counted: what the kernel keeps (page tables, descriptors), "
+        "peers' arenas that are mapped here (their owners' memory). Not measured: ranks with a "
+        "core each, which have up to four stages of 288 KiB for large messages out of ordinary "
+        "memory, more than these have.",
         bench.peers));
 }
 
