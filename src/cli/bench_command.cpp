@@ -12,6 +12,7 @@
 #include "cli/bench_mpi.hpp"
 #include "cli/bench_options.hpp"
 #include "cli/bench_p2p.hpp"
+#include "cli/bench_ranks_works.hpp"
 #include "cli/bench_transfer.hpp"
 #include "cli/commands.hpp"
 #include "cli/errors.hpp"
@@ -24,7 +25,8 @@ constexpr std::uint64_t max_bytes = std::uint64_t{1} << 30;
 constexpr std::uint64_t max_repetitions = 100'000;
 
 constexpr std::string_view bench_footer =
-    "Every bench prints a table and can write the same JSON (--json) and a picture (--plot).\n"
+    "Every bench prints a table and can write the same JSON (--json); most draw a picture "
+    "(--plot).\n"
     "`onecopy bench transfer --help` tells more.\n";
 
 constexpr std::string_view transfer_footer =
@@ -161,6 +163,7 @@ void add_bench_command(CLI::App& app, int& exit_status) {
     add_bench_mpi(bench, exit_status);
     add_bench_heap(bench, exit_status);
     add_bench_p2p(bench, exit_status);
+    add_bench_ranks(bench, exit_status);
 }
 
 }  // namespace onecopy::cli

@@ -69,6 +69,16 @@ nlohmann::ordered_json machine_json(const Machine& machine) {
             {"libraries", machine.libraries}};
 }
 
+const char* bound_of(const Verdict& verdict) { return verdict.at_most ? "at most" : "at least"; }
+
+nlohmann::ordered_json figure_json(const Figure& figure) {
+    return {{"bench", figure.bench},      {"work", figure.work},
+            {"what", figure.what},        {"unit", figure.unit},
+            {"ranks", figure.ranks},      {"median", rounded(figure.median)},
+            {"p99", rounded(figure.p99)}, {"worst", rounded(figure.worst)},
+            {"count", figure.count}};
+}
+
 nlohmann::ordered_json row_json(const Row& row) {
     return {{"bench", row.bench},
             {"work", row.work},
@@ -97,6 +107,35 @@ std::string json_lines(const Items& items, ToJson&& to_json) {
 
 }  // namespace
 
+double quantile(std::span<const double> ascending, double part) noexcept {
+    const double at = part * static_cast<double>(ascending.size() - 1);
+    const auto below = static_cast<std::size_t>(at);
+    const std::size_t above = std::min(below + 1, ascending.size() - 1);
+    const double share = at - static_cast<double>(below);
+    return ascending[below] + (ascending[above] - ascending[below]) * share;
+}
+
+Figure make_figure(std::string_view bench, std::string_view work, std::string_view what,
+                   std::string_view unit, int ranks, std::vector<double>& samples) {
+    Figure figure{
+        std::string(bench), std::string(work), std::string(what), std::string(unit), ranks, 0, 0, 0,
+        samples.size()};
+    if (samples.empty()) return figure;
+    std::sort(samples.begin(), samples.end());
+    figure.median = quantile(samples, 0.5);
+    figure.p99 = quantile(samples, 0.99);
+    figure.worst = samples.back();
+    return figure;
+}
+
+const Figure* find_figure(std::span<const Figure> figures, std::string_view work,
+                          std::string_view what, int ranks) noexcept {
+    const auto found = std::find_if(figures.begin(), figures.end(), [&](const Figure& figure) {
+        return figure.work == work && figure.what == what && figure.ranks == ranks;
+    });
+    return found == figures.end() ? nullptr : &*found;
+}
+
 Row make_row(std::string_view bench, std::string_view work, std::string_view way, int ranks,
              std::uint64_t bytes, std::uint64_t moved_bytes, std::vector<double>& samples_us,
              bool verified) {
@@ -104,17 +143,9 @@ Row make_row(std::string_view bench, std::string_view work, std::string_view way
             samples_us.size(),  verified};
     if (samples_us.empty()) return row;
     std::sort(samples_us.begin(), samples_us.end());
-    // Interpolated between neighbours, so that the median of an even count is the usual one.
-    const auto quantile = [&](double part) {
-        const double at = part * static_cast<double>(samples_us.size() - 1);
-        const auto below = static_cast<std::size_t>(at);
-        const std::size_t above = std::min(below + 1, samples_us.size() - 1);
-        const double share = at - static_cast<double>(below);
-        return samples_us[below] + (samples_us[above] - samples_us[below]) * share;
-    };
-    row.median_us = quantile(0.5);
-    row.p10_us = quantile(0.1);
-    row.p90_us = quantile(0.9);
+    row.median_us = quantile(samples_us, 0.5);
+    row.p10_us = quantile(samples_us, 0.1);
+    row.p90_us = quantile(samples_us, 0.9);
     if (row.median_us > 0) row.gb_per_s = static_cast<double>(moved_bytes) / row.median_us / 1e3;
     return row;
 }
@@ -165,14 +196,31 @@ void print_rows(std::FILE* out, std::string_view heading, std::span<const Row> r
     }
 }
 
+void print_figures(std::FILE* out, std::string_view heading, std::span<const Figure> figures) {
+    if (figures.empty()) return;
+    std::size_t width = 4;
+    for (const Figure& figure : figures) width = std::max(width, figure.what.size());
+    fmt::print(out, "\n{}\n  {:>5}  {:{}}  {:4}  {:>10}  {:>10}  {:>10}  {:>7}\n", heading, "ranks",
+               "", width, "", "median", "p99", "worst", "samples");
+    int ranks = 0;
+    for (const Figure& figure : figures) {
+        if (ranks != 0 && figure.ranks != ranks) fmt::print(out, "\n");
+        fmt::print(out, "  {:>5}  {:{}}  {:4}  {:>10}  {:>10}  {:>10}  {:>7}\n",
+                   figure.ranks == ranks ? "" : std::to_string(figure.ranks), figure.what, width,
+                   figure.unit, short_number(figure.median), short_number(figure.p99),
+                   short_number(figure.worst), figure.count);
+        ranks = figure.ranks;
+    }
+}
+
 void print_verdicts(std::FILE* out, std::span<const Verdict> verdicts) {
     if (verdicts.empty()) return;
     std::size_t width = 0;
     for (const Verdict& verdict : verdicts) width = std::max(width, verdict.name.size());
-    fmt::print(out, "\nVerdicts\n  {:{}}  {:>8}  {:>8}\n", "", width, "measured", "at least");
+    fmt::print(out, "\nVerdicts\n  {:{}}  {:>8}  {:>17}\n", "", width, "measured", "limit");
     for (const Verdict& verdict : verdicts) {
-        fmt::print(out, "  {:{}}  {:>8.3f}  {:>8.3f}  {}\n", verdict.name, width, verdict.value,
-                   verdict.limit, verdict.ok ? "yes" : "no");
+        fmt::print(out, "  {:{}}  {:>8.3f}  {:>8} {:>8.3f}  {}\n", verdict.name, width,
+                   verdict.value, bound_of(verdict), verdict.limit, verdict.ok ? "yes" : "no");
     }
 }
 
@@ -182,23 +230,32 @@ void print_caption(std::FILE* out, const Report& report) {
 }
 
 std::string to_json(const Report& report) {
+    const std::string figures =
+        report.figures.empty()
+            ? std::string()
+            : fmt::format("  \"figures\": {},\n", json_lines(report.figures, figure_json));
     return fmt::format(
-        "{{\n  \"machine\": {},\n  \"rows\": {},\n  \"verdicts\": {},\n  \"notes\": {}\n}}\n",
-        machine_json(report.machine).dump(), json_lines(report.rows, row_json),
+        "{{\n  \"machine\": {},\n  \"rows\": {},\n{}  \"verdicts\": {},\n  \"notes\": {}\n}}\n",
+        machine_json(report.machine).dump(), json_lines(report.rows, row_json), figures,
         json_lines(report.verdicts,
                    [](const Verdict& verdict) -> nlohmann::ordered_json {
                        return {{"name", verdict.name},
                                {"value", rounded(verdict.value)},
                                {"limit", verdict.limit},
+                               {"bound", bound_of(verdict)},
                                {"ok", verdict.ok}};
                    }),
         json_lines(report.notes, [](const std::string& note) { return nlohmann::json(note); }));
 }
 
-void ReportFiles::add_options(CLI::App& app) {
+void ReportFiles::add_json_option(CLI::App& app) {
     app.add_option("--json", json, "Write the figures as JSON into this file")
         ->check(names_a_file())
         ->type_name("FILE");
+}
+
+void ReportFiles::add_options(CLI::App& app) {
+    add_json_option(app);
     app.add_option("--plot", plot, "Draw GB/s over size into this SVG file (needs gnuplot)")
         ->check(names_a_file())
         ->type_name("FILE.svg");
@@ -227,6 +284,9 @@ void finish_report(std::FILE* out, std::string_view asked, const Report& report,
     std::fflush(out);
     if (!files.json.empty()) write_file(asked, files.json, to_json(report));
     if (!files.plot.empty()) write_plot(asked, files.plot, report);
+    if (!report.failures.empty()) {
+        throw Failure(fmt::format("{}: {}", asked, report.failures.front()));
+    }
     const auto wrong = std::find_if(report.rows.begin(), report.rows.end(),
                                     [](const Row& row) { return !row.verified; });
     if (wrong == report.rows.end()) return;

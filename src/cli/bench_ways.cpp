@@ -279,8 +279,8 @@ std::string_view name_of(Work work) noexcept { return works[static_cast<std::siz
 bool does(std::string_view way, Work work) noexcept {
     if (way == "process_vm_then_op") return work == Work::reduce;
     if (way == "process_vm" || way == "proc_mem" || way == "vmsplice") return work != Work::reduce;
-    // Messages of one lane; several writers at once are what the incast is about.
-    if (way.starts_with("mapped")) return work != Work::incast;
+    // Each writer for itself: what the receiver does is what the incast is about.
+    if (way == "mapped_private" || way == "mapped_cooperative") return work != Work::incast;
     return true;
 }
 

@@ -79,14 +79,17 @@ void Endpoint::bury() noexcept {
         each = next;
     }
     for (const int rank : with_queue_) {
-        std::deque<Operation*>& queue = outgoing_[static_cast<std::size_t>(rank)].queue;
-        std::erase_if(queue, [&](Operation* send) {
-            const bool gone = stages_[static_cast<std::size_t>(rank)] != Stage::here;
-            if (!gone && !send->context->broken) return false;
-            send->finish(send->context->broken ? send->context->broken
-                                               : make_error_code(Errc::peer_left));
-            return true;
-        });
+        auto& queue = outgoing_[static_cast<std::size_t>(rank)].queue;
+        const bool gone = stages_[static_cast<std::size_t>(rank)] != Stage::here;
+        for (Operation* each = queue.first(); each != nullptr;) {
+            Operation* const next = queue.after(*each);
+            if (gone || each->context->broken) {
+                queue.remove(*each);
+                each->finish(each->context->broken ? each->context->broken
+                                                   : make_error_code(Errc::peer_left));
+            }
+            each = next;
+        }
     }
 }
 

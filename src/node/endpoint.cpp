@@ -141,8 +141,8 @@ void Endpoint::start_send(Operation& send) noexcept {
         }
         if (out.queue.empty() && put(send, *ring, to)) return;
         send.progress = Progress::queued;
-        out.queue.push_back(&send);
-        if (out.queue.size() == 1) with_queue_.push_back(to);
+        if (out.queue.empty()) with_queue_.push_back(to);
+        out.queue.append(send);
     } catch (const std::bad_alloc&) {
         send.finish(no_memory());
     }
@@ -199,8 +199,8 @@ bool Endpoint::put(Operation& send, RingWriter& ring, int to) noexcept {
 bool Endpoint::flush(int rank) noexcept {
     Outgoing& out = outgoing_[static_cast<std::size_t>(rank)];
     bool any = false;
-    while (!out.queue.empty() && put(*out.queue.front(), *out.ring, rank)) {
-        out.queue.pop_front();
+    while (!out.queue.empty() && put(*out.queue.first(), *out.ring, rank)) {
+        out.queue.take_first();
         any = true;
     }
     return any;

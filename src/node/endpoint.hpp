@@ -8,7 +8,6 @@
 #include <atomic>
 #include <chrono>
 #include <cstdint>
-#include <deque>
 #include <memory>
 #include <mutex>
 #include <optional>
@@ -178,7 +177,8 @@ public:
 private:
     struct Outgoing {
         std::optional<RingWriter> ring;
-        std::deque<Operation*> queue;  // sends that found no room, in order
+        // Sends that found no room, in order. Only receives are posted, so their hook is free.
+        List<Operation, Posted> queue;
     };
 
     template <class Ready>

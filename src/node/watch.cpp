@@ -48,20 +48,36 @@ void Watch::depart(int rank, Stage stage) noexcept {
     }
 }
 
+/// A rank that is being killed loses its lifeline a moment before its process is gone, and nobody
+/// may have looked since; so the first naps are short. Of a rank that goes on without the thread
+/// that held it this is so for good.
+milliseconds Watch::nap_after_losses(std::uint32_t lost) const noexcept {
+    if (lost_.exchange(lost, std::memory_order_relaxed) != lost) {
+        naps_.store(0, std::memory_order_relaxed);
+    }
+    if (lost == 0) return nap_when_not;
+    const std::uint32_t naps = naps_.fetch_add(1, std::memory_order_relaxed);
+    return std::min(nap_when_not, milliseconds(1 << std::min(naps, 10U)));
+}
+
 void Watch::sleep(std::uint32_t rings, int rank) const noexcept {
     const int ranks = memory_.ranks();
     std::array<os::SeenWord, os::max_seen_words> words;
     std::size_t count = 0;
     words[count++] = {&memory_.line(own_rank_).bell.rings, rings};
-    bool lost = false;
+    bool absent = false;
+    std::uint32_t lost = 0;
     const auto add = [&](int other) {
         if (other == own_rank_) return;
         // Who joins later rings nobody.
-        lost = lost || stage(other) == Stage::absent;
+        absent = absent || stage(other) == Stage::absent;
         if (stage(other) != Stage::here) return;
         const os::Lifeline::Word life = memory_.line(other).life.word_to_sleep_on();
-        lost = lost || life.word == nullptr;
-        if (life.word != nullptr) words[count++] = {life.word, life.seen};
+        if (life.word == nullptr) {
+            ++lost;
+        } else {
+            words[count++] = {life.word, life.seen};
+        }
     };
     if (rank >= 0) add(rank);
     // Everybody watches those behind him, so everybody is watched by many.
@@ -71,8 +87,9 @@ void Watch::sleep(std::uint32_t rings, int rank) const noexcept {
         if (other != rank) add(other);
     }
     // A lifeline that nobody holds wakes nobody: look again soon.
-    const bool all = watched == ranks && !lost;
-    const milliseconds nap = all ? long_nap_ : nap_when_not;
+    const milliseconds after_losses = nap_after_losses(lost);
+    const bool all = watched == ranks && !absent && lost == 0;
+    const milliseconds nap = all ? long_nap_ : lost == 0 ? nap_when_not : after_losses;
     if (!os::futex_wait_any(std::span(words.data(), count), nap)) {
         os::futex_wait(*words[0].word, rings, nap_when_not);
     }

@@ -5,6 +5,7 @@
 // counts it and wakes everybody.
 #pragma once
 
+#include <atomic>
 #include <chrono>
 #include <cstdint>
 
@@ -48,6 +49,7 @@ public:
 
 private:
     void depart(int rank, Stage stage) noexcept;
+    [[nodiscard]] std::chrono::milliseconds nap_after_losses(std::uint32_t lost) const noexcept;
 
     const JobMemory& memory_;
     Peers& peers_;
@@ -55,6 +57,8 @@ private:
     /// Where every other rank is among the words slept on, nothing can be missed; this is for a
     /// process that is replaced or killed in ways that no word tells.
     std::chrono::milliseconds long_nap_{1000};
+    /// Lifelines that nobody held at the last sleep, and sleeps since then: hints, of any thread.
+    mutable std::atomic<std::uint32_t> lost_{0}, naps_{0};
 };
 
 }  // namespace onecopy::node

@@ -79,5 +79,17 @@ INSTANTIATE_TEST_SUITE_P(
                     BadLine{"bench p2p --repetitions=-1", "--repetitions -1"},
                     BadLine{"bench p2p --json /proc/absent/x.json", "--json"}));
 
+INSTANTIATE_TEST_SUITE_P(
+    BenchRanks, BadBenchArguments,
+    testing::Values(BadLine{"bench ranks --work start", "--work was not expected"},
+                    BadLine{"bench ranks start", "start was not expected"},
+                    BadLine{"bench ranks --works begin", "'begin' is unknown; choose from start"},
+                    BadLine{"bench ranks --ranks 1", "--ranks 1: no number from 2 to 4096"},
+                    BadLine{"bench ranks --ranks 4097", "--ranks 4097: no number"},
+                    BadLine{"bench ranks --ranks 8x", "--ranks 8x: no number"},
+                    BadLine{"bench ranks --rounds 0", "--rounds 0: no number from 1"},
+                    BadLine{"bench ranks --plot a.svg", "--plot was not expected"},
+                    BadLine{"bench ranks --works start --json /proc/absent/x.json", "--json"}));
+
 }  // namespace
 }  // namespace onecopy::cli

@@ -186,6 +186,18 @@ TEST(BenchTransfer, AnIncastBeyondItsMemoryIsLeftOutWithANote) {
     }));
 }
 
+TEST(BenchTransfer, AnIncastStandsSideBySideByWriteMappedRingAndVmsplice) {
+    for (const char* const way : {"process_vm", "mapped", "double_copy", "vmsplice"}) {
+        EXPECT_TRUE(does(way, Work::incast)) << way;
+    }
+    TransferBench bench = small({"incast"});
+    bench.ways = {"mapped"};
+    bench.sizes = {65536};  // from where an incast is judged
+    const Report report = run(bench);
+    ASSERT_EQ(report.rows.size(), 4U);
+    for (const Row& row : report.rows) EXPECT_TRUE(row.verified) << row.ranks;
+}
+
 TEST(BenchTransfer, AnIncastIsJudgedAtTheLargestSizeThatCachesHold) {
     TransferBench bench = small({"incast"});
     bench.ways = {"process_vm"};

@@ -1,0 +1,63 @@
+// `onecopy bench ranks`, work `start`: a large job from the launcher's start to its end.
+#include <fmt/format.h>
+
+#include <string>
+
+#include "cli/bench_ranks_job.hpp"
+#include "cli/bench_ranks_works.hpp"
+#include "cli/bench_timing.hpp"
+#include "cli/errors.hpp"
+
+namespace onecopy::cli {
+namespace {
+
+constexpr std::string_view asked = "bench ranks: start";
+
+}  // namespace
+
+void measure_start(const RanksBench& bench, Report& report) {
+    RanksJob job(asked);
+    const std::int64_t begin = now_ns();
+    job.start({bench.tool, "run", "-n", std::to_string(bench.ranks), "--bind", "none", "--",
+               bench.driver, "start", "{board}"});
+    const bool ended = job.wait(PatientGuard(bench.start_guard_ms));
+    const std::int64_t end = now_ns();
+    if (!ended) {
+        throw Failure(
+            fmt::format("{}: {} ranks have not ended within {:g} s and were killed; try "
+                        "fewer --ranks",
+                        asked, bench.ranks, bench.start_guard_ms / 1e3));
+    }
+    job.check(bench.ranks, fmt::format("{} ranks", bench.ranks));
+    const auto since_begin = [begin](std::int64_t then) {
+        return static_cast<double>(then - begin) / 1e9;
+    };
+    std::vector<double> joined, met, done, over = {since_begin(end)};
+    for (int rank = 0; rank < bench.ranks; ++rank) {
+        const BoardLine& line = job.board().lines[static_cast<std::size_t>(rank)];
+        if (!line.has(Seen::verified)) {
+            throw Failure(
+                fmt::format("{}: rank {} of {} has ended before its message came; "
+                            "report it",
+                            asked, rank, bench.ranks));
+        }
+        joined.push_back(since_begin(line.joined_ns));
+        met.push_back(since_begin(line.barrier_ns));
+        done.push_back(since_begin(line.done_ns));
+    }
+    const auto add = [&](std::string_view what, std::vector<double>& samples) {
+        report.figures.push_back(make_figure("ranks", "start", what, "s", bench.ranks, samples));
+    };
+    add("a rank has joined", joined);
+    add("it has passed the barrier", met);
+    add("it has its neighbour's message", done);
+    add(figure_names::ended, over);
+    report.notes.push_back(
+        fmt::format("start: `onecopy run -n {} --bind none` on {} cores, seconds since its start, "
+                    "by the ranks' own clocks (CLOCK_MONOTONIC). A rank sends 1 KiB to its right "
+                    "neighbour and verifies what came from the left. One job, not repeated. Not "
+                    "measured: a cold file cache, ranks that allocate much.",
+                    bench.ranks, report.machine.cores));
+}
+
+}  // namespace onecopy::cli
