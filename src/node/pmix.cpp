@@ -225,8 +225,9 @@ std::string get_key(const pmix_proc_t& lowest, milliseconds timeout) {
         run_out_of_time("wait for rank " + std::to_string(lowest.rank) + " of " + lowest.nspace +
                         "; each rank on this machine must make a Node");
     }
-    if (status != PMIX_SUCCESS)
+    if (status != PMIX_SUCCESS) {
         refuse("get the key", status, "the lowest rank of this machine may have ended");
+    }
     return key;
 }
 
