@@ -95,8 +95,8 @@ void wait_for_all(const node::JobMemory& memory, Clock::time_point end) {
         }
         if (Clock::now() > end) {
             throw std::system_error(ETIMEDOUT, std::system_category(),
-                                    "onecopy: join a job: wait for rank " + std::to_string(rank) +
-                                        " of " + std::to_string(memory.ranks()));
+                                    "onecopy: join a job: wait for its other ranks; each of the " +
+                                        std::to_string(memory.ranks()) + " must make a Node");
         }
         std::this_thread::sleep_for(pause);
         pause = std::min(pause * 2, milliseconds(50));  // there may be many who wait
