@@ -11,6 +11,7 @@
 #include <chrono>
 #include <csignal>
 #include <cstdlib>
+#include <filesystem>
 #include <sstream>
 #include <thread>
 
@@ -124,6 +125,12 @@ bool is_installed(const char* program) {
         if (::access((folder + "/" + program).c_str(), X_OK) == 0) return true;
     }
     return false;
+}
+
+Folder::Folder() { EXPECT_NE(::mkdtemp(path_.data()), nullptr); }
+Folder::~Folder() {
+    std::error_code ignored;
+    std::filesystem::remove_all(path_, ignored);
 }
 
 }  // namespace onecopy::test

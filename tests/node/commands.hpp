@@ -54,6 +54,20 @@ Ended run(Arguments words, const Arguments& environment = {});
 
 bool is_installed(const char* program);
 
+/// A directory that ends with this object, and what is in it.
+class Folder {
+public:
+    Folder();
+    ~Folder();
+    Folder(const Folder&) = delete;
+    Folder& operator=(const Folder&) = delete;
+
+    [[nodiscard]] const std::string& path() const noexcept { return path_; }
+
+private:
+    std::string path_ = "/tmp/onecopy-launched-XXXXXX";
+};
+
 #define EXPECT_SUCCESS(result, lines)       \
     do {                                    \
         EXPECT_EQ((result).status, 0);      \

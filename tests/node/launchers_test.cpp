@@ -1,5 +1,4 @@
 // Ranks of MPICH's mpirun and of Slurm's srun.
-#include <arpa/inet.h>
 #include <fcntl.h>
 #include <gtest/gtest.h>
 #include <net/if.h>
@@ -99,7 +98,6 @@ protected:
             if (!is_installed(program)) GTEST_SKIP() << "there is no " << program;
         }
         if (::geteuid() != 0 || !network_.is_there()) GTEST_SKIP() << "it needs to be root";
-        ASSERT_NE(::mkdtemp(here_.data()), nullptr);
         write_settings();
         environment_ = {"SLURM_CONF=" + here_ + "/slurm.conf"};
         controller_ = std::make_unique<Command>(Arguments{"slurmctld", "-D", "-i"}, environment_);
@@ -112,12 +110,11 @@ protected:
     void TearDown() override {
         daemon_.reset();
         controller_.reset();
-        std::filesystem::remove_all(here_);
     }
 
     [[nodiscard]] Ended start(int ranks, const Arguments& words) const {
-        return run(Arguments{"srun", "--mpi=pmix", "--overcommit", "--kill-on-bad-exit", "-n",
-                             std::to_string(ranks)} +
+        return run(Arguments{"srun", "--quiet", "--mpi=pmix", "--overcommit", "--kill-on-bad-exit",
+                             "-n", std::to_string(ranks)} +
                        words,
                    environment_);
     }
@@ -141,7 +138,9 @@ private:
             << "NodeName=" << host << " NodeAddr=127.0.0.1 CPUs=1\n"
             << "PartitionName=all Nodes=ALL Default=YES State=UP\n";
     }
-    std::string here_ = "/tmp/onecopy-slurm-XXXXXX";
+
+    test::Folder folder_;
+    std::string here_ = folder_.path();
     Arguments environment_;
     OwnNetwork network_;
     std::unique_ptr<Command> controller_, daemon_;

@@ -6,7 +6,6 @@
 
 #include <algorithm>
 #include <cerrno>
-#include <filesystem>
 #include <fstream>
 #include <string>
 
@@ -53,21 +52,30 @@ TEST_F(Pmix, ProgramsOfOneMpirunAreOneJob) {
                    lines_of({3}));
 }
 
-// mpirun starts its daemons by a command that does not go to another machine at all.
+// mpirun starts its daemons by a command that does not go to another machine at all. Their files
+// are in folders of their own, as they would be there.
 TEST_F(Pmix, TheRanksOfEachMachineAreAJobOfTheirOwn) {
-    std::string here = "/tmp/onecopy-pmix-XXXXXX";
-    ASSERT_NE(::mkdtemp(here.data()), nullptr);
-    const std::string agent = here + "/agent";
-    std::ofstream(agent) << "#!/bin/sh\nshift\nexec sh -c \"$*\"\n";
+    const test::Folder here;
+    const std::string agent = here.path() + "/agent";
+    std::ofstream(agent) << "#!/bin/sh\nexport TMPDIR=" << here.path() << "/$1\n"
+                         << "mkdir -p $TMPDIR\nshift\nexec sh -c \"$*\"\n";
     ::chmod(agent.c_str(), 0700);
-    const Arguments machines = {"--mca",         "plm", "rsh", "--mca",
-                                "plm_rsh_agent", agent, "-H",  "one:2,two:3"};
+    const Arguments machines = {"--mca",
+                                "plm",
+                                "rsh",
+                                "--mca",
+                                "plm_rsh_agent",
+                                agent,
+                                "--mca",
+                                "oob_tcp_if_include",
+                                "lo",
+                                "-H",
+                                "one:2,two:3"};
     EXPECT_SUCCESS(run(mpirun(5, machines) + Arguments{rank_program, "node"}), lines_of({2, 3}));
     // Those of the other machine are not waited for: its first rank, 2, never joins.
-    Command job(mpirun(5, machines) +
-                Arguments{rank_program, "2:pause", "0:node", "1:node", "pause"});
+    const Command job(mpirun(5, machines) +
+                      Arguments{rank_program, "2:pause", "0:node", "1:node", "pause"});
     EXPECT_TRUE(test::eventually([&] { return Ended{0, job.out(), {}}.ranks() == lines_of({2}); }));
-    std::filesystem::remove_all(here);
 }
 
 TEST_F(Pmix, NoThreadOfPmixStaysInAProgramWithoutMpi) {
@@ -138,12 +146,11 @@ TEST(PmixAlone, AVariableOfALauncherThatHasEndedIsAnError) {
 }
 
 TEST(PmixAlone, ALibraryThatIsNotThereIsAnError) {
-    std::string here = "/tmp/onecopy-pmix-XXXXXX";
-    ASSERT_NE(::mkdtemp(here.data()), nullptr);
-    std::ofstream(here + "/libpmix.so.2").flush();  // the loader finds that, and takes no other
-    expect_no_job(run({rank_program, "node"}, gone + Arguments{"LD_LIBRARY_PATH=" + here}),
-                  here + "/libpmix.so.2: file too short; install libpmix2");
-    std::filesystem::remove_all(here);
+    const test::Folder here;
+    const std::string file = here.path() + "/libpmix.so.2";
+    std::ofstream(file).flush();  // the loader finds that, and takes no other
+    expect_no_job(run({rank_program, "node"}, gone + Arguments{"LD_LIBRARY_PATH=" + here.path()}),
+                  file + ": file too short; install libpmix2");
 }
 
 TEST(PmixAlone, NothingIsLinkedToIt) {
