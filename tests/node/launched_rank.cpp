@@ -7,12 +7,14 @@
 //     timeout=MS      for the joins that follow
 //     exit=STATUS     by exit(3), with whatever is still alive
 //     die             as by kill -9
+//     nap=MS          lets the others go first
 //     pause           until it is killed
 //
 // "R:word" is for the launcher's rank R alone. What throws is said, and ends it with status 9.
 #include <unistd.h>
 
 #include <charconv>
+#include <chrono>
 #include <csignal>
 #include <cstdio>
 #include <cstdlib>
@@ -23,6 +25,7 @@
 #include <string>
 #include <string_view>
 #include <system_error>
+#include <thread>
 
 #include "onecopy/node.hpp"
 
@@ -104,6 +107,8 @@ void run(std::string_view word, onecopy::NodeOptions& options) {
         std::exit(value);
     } else if (name == "die") {
         ::raise(SIGKILL);
+    } else if (name == "nap") {
+        std::this_thread::sleep_for(std::chrono::milliseconds(value));
     } else if (name == "pause") {
         for (;;) ::pause();
     } else {

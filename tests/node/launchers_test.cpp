@@ -148,7 +148,7 @@ private:
 
 TEST_F(Slurm, RanksOfSrunAreTheRanksOfAJob) {
     EXPECT_SUCCESS(start(4, {rank_program, "one_thread", "keep", "one_thread"}), lines_of({4}));
-    EXPECT_SUCCESS(start(3, {rank_program, "node", "node", "node"}), lines_of({3}, 3));
+    EXPECT_SUCCESS(start(3, {rank_program, "node", "0:nap=200", "node", "node"}), lines_of({3}, 3));
     const Ended result = start(2, {rank_program, "1:exit=0", "timeout=1000", "node"});
     EXPECT_EQ(result.status, test::rank_wrong);
     EXPECT_NE(result.err.find("wait for"), std::string::npos) << result.err;

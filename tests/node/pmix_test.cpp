@@ -6,6 +6,7 @@
 
 #include <algorithm>
 #include <cerrno>
+#include <csignal>
 #include <fstream>
 #include <string>
 
@@ -44,6 +45,11 @@ protected:
 TEST_F(Pmix, RanksOfMpirunAreTheRanksOfAJob) {
     EXPECT_SUCCESS(start(4, {"node"}), lines_of({4}));
     EXPECT_SUCCESS(start(1, {"node"}), lines_of({1}));
+}
+
+TEST_F(Pmix, WhoeverComesLastIsWaitedFor) {
+    EXPECT_SUCCESS(start(3, {"0:nap=300", "node"}), lines_of({3}));
+    EXPECT_SUCCESS(start(3, {"2:nap=300", "node"}), lines_of({3}));
 }
 
 TEST_F(Pmix, ProgramsOfOneMpirunAreOneJob) {
@@ -85,6 +91,8 @@ TEST_F(Pmix, NoThreadOfPmixStaysInAProgramWithoutMpi) {
 TEST_F(Pmix, AProcessMayJoinAgainAndAgain) {
     constexpr int times = 12;
     EXPECT_SUCCESS(start(3, Arguments(times, "node")), lines_of({3}, times));
+    // Whoever asks early does not get the key of the time before.
+    EXPECT_SUCCESS(start(3, {"node", "0:nap=200", "node", "1:nap=200", "node"}), lines_of({3}, 3));
 }
 
 TEST_F(Pmix, ProgramsMayFollowEachOtherInTheSameRanks) {
@@ -102,7 +110,7 @@ TEST_F(Pmix, AnExitStatusIsThatOfTheJob) { EXPECT_EQ(start(2, {"node", "1:exit=3
 TEST_F(Pmix, ARankThatDiesBeforeItJoinsEndsTheJob) {
     for (const char* const death : {"0:die", "1:die"}) {
         const Ended result = start(3, {death, "node"});
-        EXPECT_NE(result.status, 0) << death;
+        EXPECT_EQ(result.status, 128 + SIGKILL) << death;
         EXPECT_EQ(result.out, "") << death;
     }
 }
