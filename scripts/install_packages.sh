@@ -5,12 +5,12 @@
 set -euo pipefail
 
 build=(g++ cmake ninja-build pkg-config python3 libhwy-dev libfmt-dev libcli11-dev nlohmann-json3-dev
-       libhwloc-dev libopenmpi-dev openmpi-bin)
+       libhwloc-dev libopenmpi-dev libpmix-dev openmpi-bin)
 test=(libgtest-dev googletest librapidcheck-dev clang libclang-rt-14-dev gnuplot-nox binutils gdb
       gfortran python3-mpi4py python3-numpy librsvg2-bin procps hpcc libjemalloc2
       libtcmalloc-minimal4 libmimalloc2.0)
 run=(hpcc gnuplot-nox)
-full=(g++-multilib)
+full=(g++-multilib slurm-client slurmctld slurmd)
 rivals=(libmpich-dev mpich libzmq3-dev libboost-dev libiceoryx-posh-dev iceoryx)
 
 missing=()

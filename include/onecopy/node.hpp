@@ -1,5 +1,5 @@
-// This process as a rank: of the job that `onecopy run` started it in, or of one that its processes
-// make themselves.
+// This process as a rank: of the job that `onecopy run` or a launcher with PMIx (Open MPI's mpirun,
+// `srun --mpi=pmix`) started it in, or of one that its processes make themselves.
 #pragma once
 
 #include <chrono>
@@ -22,14 +22,15 @@ struct NodeOptions {
     /// For processes that were started otherwise: a text that all ranks of the job know and nobody
     /// else (not from an argument, which everybody can see), and which of how many this one is. If
     /// there is no key here, the environment says what is to be done: ONECOPY_JOB, "fd:NUMBER"
-    /// (from `onecopy run`) or "key:TEXT"; ONECOPY_RANK, ONECOPY_SIZE, ONECOPY_DIRECTORY.
+    /// (from `onecopy run`) or "key:TEXT"; ONECOPY_RANK, ONECOPY_SIZE, ONECOPY_DIRECTORY. Without
+    /// ONECOPY_JOB a launcher's PMIx is asked; see docs/run.md.
     std::string key;
     int rank = -1;
     int size = -1;
     /// With a key: a directory closed to others (0700), where the ranks share no network namespace;
-    /// nothing stays in it.
+    /// nothing stays in it. Under PMIx ONECOPY_DIRECTORY says it.
     std::string directory;
-    /// With a key: how long the ranks wait for each other here.
+    /// With a key or PMIx: how long the ranks wait for each other here.
     std::chrono::milliseconds timeout{60'000};
 };
 
@@ -39,11 +40,12 @@ struct NodeOptions {
 /// that the rank may be gone, and must ask the kernel until another thread of it comes here.
 class Node {
 public:
-    /// Joins the job: under `onecopy run` without waiting for the other ranks; by key when all have
-    /// come. Throws std::system_error: Errc::no_job; EINVAL, no such rank, or what the environment
-    /// names is no job of this version; EEXIST, another process is that rank; ETIMEDOUT, not all
-    /// ranks came; EADDRINUSE, a job with that key is just meeting, or somebody sits on its name;
-    /// EPERM, the directory is open to others; and as Arena.
+    /// Joins the job: under `onecopy run` without waiting for the other ranks; by key or PMIx when
+    /// all ranks (with PMIx: of this machine) have come. Throws std::system_error: Errc::no_job;
+    /// EINVAL, no such rank, or what the environment names is no job of this version; EEXIST,
+    /// another process is that rank; ETIMEDOUT, not all ranks came; EADDRINUSE, a job with that key
+    /// is just meeting, or somebody sits on its name; EPERM, the directory is open to others; and
+    /// as Arena.
     explicit Node(const NodeOptions& options = {});
     /// Leaves: whoever waits for a message from this rank gets Errc::peer_left.
     ~Node();

@@ -3,42 +3,50 @@
 #include <fcntl.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <array>
-#include <charconv>
+#include <cerrno>
 #include <cstdio>
 #include <cstdlib>
-#include <cstring>
 #include <numeric>
+#include <optional>
 #include <string_view>
+#include <thread>
 
 #include "node/endpoint.hpp"
+#include "node/launcher.hpp"
 #include "node/meeting.hpp"
+#include "node/pmix.hpp"
 
 namespace onecopy {
 namespace {
 
-/// A number in the environment; -1: none.
-int number_in(const char* text) noexcept {
-    if (text == nullptr) return -1;
-    int number = -1;
-    const char* const end = text + std::strlen(text);
-    const auto result = std::from_chars(text, end, number);
-    return result.ec == std::errc() && result.ptr == end ? number : -1;
-}
+using Clock = std::chrono::steady_clock;
+using std::chrono::milliseconds;
+
+constexpr std::string_view by_key = "key:";
+constexpr std::string_view by_descriptor = "fd:";
 
 /// What the environment adds to the options.
 NodeOptions complete(NodeOptions options) {
-    constexpr std::string_view by_key = "key:";
+    if (!options.key.empty()) return options;
+    if (const char* const directory = std::getenv("ONECOPY_DIRECTORY")) {
+        options.directory = directory;
+    }
+    options.rank = node::number_in(std::getenv("ONECOPY_RANK"));
+    options.size = node::number_in(std::getenv("ONECOPY_SIZE"));
     const char* const job = std::getenv("ONECOPY_JOB");
-    if (options.key.empty()) {
-        if (job != nullptr && std::string_view(job).starts_with(by_key)) {
-            options.key = job + by_key.size();
-            if (const char* const directory = std::getenv("ONECOPY_DIRECTORY")) {
-                options.directory = directory;
-            }
+    if (job == nullptr || !std::string_view(job).starts_with(by_key)) return options;
+    options.key = job + by_key.size();
+    if (std::getenv("ONECOPY_RANK") == nullptr && std::getenv("ONECOPY_SIZE") == nullptr) {
+        const std::optional<node::LocalPlace> place = node::place_by_launcher();
+        if (!place) {
+            throw std::system_error(EINVAL, std::system_category(),
+                                    "onecopy: join a job by its key: no launcher says which rank "
+                                    "this is; set ONECOPY_RANK and ONECOPY_SIZE");
         }
-        options.rank = number_in(std::getenv("ONECOPY_RANK"));
-        options.size = number_in(std::getenv("ONECOPY_SIZE"));
+        options.rank = place->rank;
+        options.size = place->ranks;
     }
     return options;
 }
@@ -46,11 +54,10 @@ NodeOptions complete(NodeOptions options) {
 /// The job's memory as `onecopy run` left it to this process.
 node::JobMemory inherited_memory() {
     const char* const job = std::getenv("ONECOPY_JOB");
-    constexpr std::string_view by_descriptor = "fd:";
     if (job == nullptr || !std::string_view(job).starts_with(by_descriptor)) {
         throw std::system_error(Errc::no_job, "onecopy: join a job");
     }
-    const int number = number_in(job + by_descriptor.size());
+    const int number = node::number_in(job + by_descriptor.size());
     // It stays open, for whoever asks later; what this program starts has no part in the job.
     node::JobMemory memory = node::JobMemory::adopt(os::Fd(::fcntl(number, F_DUPFD_CLOEXEC, 3)));
     ::fcntl(number, F_SETFD, FD_CLOEXEC);
@@ -58,10 +65,42 @@ node::JobMemory inherited_memory() {
     return memory;
 }
 
-node::JobMemory memory_of_job(const NodeOptions& options) {
-    if (options.key.empty()) return inherited_memory();
-    return node::meet(
-        {options.key, options.directory, options.rank, options.size, options.timeout});
+struct Joined {
+    node::JobMemory memory;
+    int rank;
+    bool inherited;  ///< from a launcher that watches the ranks
+};
+
+Joined join(const NodeOptions& options) {
+    if (!options.key.empty()) {
+        return {node::meet(
+                    {options.key, options.directory, options.rank, options.size, options.timeout}),
+                options.rank, false};
+    }
+    if (std::getenv("ONECOPY_JOB") == nullptr && node::launched_by_pmix()) {
+        node::JoinedByPmix joined = node::join_by_pmix(options.directory, options.timeout);
+        return {std::move(joined.memory), joined.rank, false};
+    }
+    return {inherited_memory(), options.rank, true};
+}
+
+/// Nobody notices the death of a rank that never was here; so nobody goes on before all have been,
+/// unless a launcher ends the rest then.
+void wait_for_all(const node::JobMemory& memory, Clock::time_point end) {
+    milliseconds pause{1};
+    for (int rank = 0; rank < memory.ranks();) {
+        if (memory.line(rank).stage.load(std::memory_order_acquire) != node::Stage::absent) {
+            ++rank;
+            continue;
+        }
+        if (Clock::now() > end) {
+            throw std::system_error(ETIMEDOUT, std::system_category(),
+                                    "onecopy: join a job: wait for its other ranks; each of the " +
+                                        std::to_string(memory.ranks()) + " must make a Node");
+        }
+        std::this_thread::sleep_for(pause);
+        pause = std::min(pause * 2, milliseconds(50));  // there may be many who wait
+    }
 }
 
 }  // namespace
@@ -78,12 +117,14 @@ struct Node::State {
 
 Node::Node(const NodeOptions& given) {
     const NodeOptions options = complete(given);
-    node::JobMemory memory = memory_of_job(options);
-    const int rank = options.rank;
-    if (rank < 0 || rank >= memory.ranks()) {
+    const auto end = Clock::now() + options.timeout;
+    Joined joined = join(options);
+    const int rank = joined.rank;
+    if (rank < 0 || rank >= joined.memory.ranks()) {
         throw std::system_error(Errc::no_job, "onecopy: join a job: ONECOPY_RANK is none of it");
     }
-    state_ = std::make_unique<State>(std::move(memory), rank, options);
+    state_ = std::make_unique<State>(std::move(joined.memory), rank, options);
+    if (!joined.inherited) wait_for_all(state_->endpoint.memory(), end);
     std::vector<int> members(static_cast<std::size_t>(state_->endpoint.ranks()));
     std::iota(members.begin(), members.end(), 0);
     state_->world = Communicator(state_->endpoint, 0, members, rank);

@@ -176,6 +176,37 @@ TEST(Meeting, WhoWaitsInVainIsTold) {
     EXPECT_EQ(join(options), EINVAL);
 }
 
+TEST(Meeting, WhoDiesBetweenMeetingAndJoiningIsNotWaitedForForEver) {
+    const std::string key = new_key();
+    std::vector<pid_t> pids;
+    for (int rank = 0; rank < 2; ++rank) {
+        pids.push_back(start([&, rank] {
+            NodeOptions options = options_for(key, rank, 3);
+            options.timeout = std::chrono::milliseconds(1500);
+            return join(options);
+        }));
+    }
+    const pid_t dies = start([&] {
+        static_cast<void>(node::meet({.key = key, .directory = {}, .rank = 2, .ranks = 3}));
+        return 0;
+    });
+    EXPECT_EQ(status_of(dies), 0);
+    for (const pid_t pid : pids) EXPECT_EQ(status_of(pid), ETIMEDOUT);
+}
+
+TEST(Meeting, NobodyGoesOnBeforeAllHaveCome) {
+    const std::string key = new_key();
+    const pid_t host = start([&] {
+        NodeOptions options = options_for(key, 0, 3);
+        options.timeout = std::chrono::milliseconds(1000);
+        return join(options);
+    });
+    NodeOptions options = options_for(key, 1, 3);
+    options.timeout = std::chrono::milliseconds(1000);
+    EXPECT_EQ(join(options), ETIMEDOUT);
+    EXPECT_EQ(status_of(host), ETIMEDOUT);
+}
+
 TEST(Meeting, AProcessOfNoJobIsToldSo) {
     ::unsetenv("ONECOPY_JOB");
     try {
