@@ -88,8 +88,8 @@ private:
 /// Errors: Errc::peer_died, a rank of this communicator has ended (all that waits here ends with
 /// it, and nothing can be begun any more: shrink()); Errc::peer_left, the other rank has left the
 /// job; Errc::truncated; Errc::bad_rank; Errc::bad_tag; EFAULT, a page of either side cannot be
-/// read or written (of large messages: small ones are copied by the processor, and a bad address is
-/// a signal, as in memcpy); ENOMEM, no memory for what is on its way.
+/// read or written (of messages above 64 KiB: smaller ones may be copied by the processor, and then
+/// a bad address is a signal, as in memcpy); ENOMEM, no memory for what is on its way.
 ///
 /// One thread at a time, unless the Node was made for threads.
 class Communicator {
@@ -109,6 +109,11 @@ public:
     void send(std::span<const ConstSegment> pieces, int to, int tag,
               std::error_code& error) noexcept;
 
+    /// The same, and returns only when a receive has taken the message, however small.
+    /// Source: MPI 4.0, section 3.4, "Communication Modes" (synchronous).
+    void ssend(ConstSegment bytes, int to, int tag = 0);
+    void ssend(ConstSegment bytes, int to, int tag, std::error_code& error) noexcept;
+
     /// Receives a message from `from` (or any_source) with `tag` (or any_tag). If it is longer than
     /// the memory, that is filled and the error is Errc::truncated.
     Status recv(Segment into, int from = any_source, int tag = any_tag);
@@ -125,6 +130,8 @@ public:
     /// Begins a send or a receive. Throws std::bad_alloc; all else the request reports.
     Request isend(ConstSegment bytes, int to, int tag = 0);
     Request isend(std::span<const ConstSegment> pieces, int to, int tag = 0);
+    /// Done when a receive has taken the message.
+    Request issend(ConstSegment bytes, int to, int tag = 0);
     Request irecv(Segment into, int from = any_source, int tag = any_tag);
     Request irecv(std::span<const Segment> pieces, int from = any_source, int tag = any_tag);
 
@@ -175,6 +182,14 @@ public:
     template <detail::Elements R>
     void send(const R& elements, int to, int tag = 0) {
         send(detail::bytes_of(elements), to, tag);
+    }
+    template <detail::Elements R>
+    void ssend(const R& elements, int to, int tag = 0) {
+        ssend(detail::bytes_of(elements), to, tag);
+    }
+    template <detail::Elements R>
+    Request issend(const R& elements, int to, int tag = 0) {
+        return issend(detail::bytes_of(elements), to, tag);
     }
     template <detail::Elements R>
     Status recv(R&& elements, int from = any_source, int tag = any_tag) {

@@ -171,9 +171,13 @@ typedef struct onecopy_status {
 
 /* Returns when the memory may be changed again: small messages were copied then, large ones
  * received. Errors of this and of all below: those of enum onecopy_error; -EFAULT, a page of either
- * side cannot be read or written (large messages only: small ones are copied by the processor, and
- * a bad address is a signal, as in memcpy); -ENOMEM, no memory for what is on its way. */
+ * side cannot be read or written (above 64 KiB only: smaller messages may be copied by the
+ * processor, and then a bad address is a signal, as in memcpy); -ENOMEM, no memory for what is on
+ * its way. */
 int onecopy_send(onecopy_comm* comm, const void* memory, size_t bytes, int to, int tag);
+
+/* The same, and returns only when a receive has taken the message, however small. */
+int onecopy_ssend(onecopy_comm* comm, const void* memory, size_t bytes, int to, int tag);
 
 /* Receives a message from rank `from`, or ONECOPY_ANY_SOURCE, with `tag`, or ONECOPY_ANY_TAG. If it
  * is longer than the memory, that is filled, the error is ONECOPY_ERR_TRUNCATED, and the status
@@ -239,6 +243,9 @@ int onecopy_view_free(onecopy_view** view);
  * does not exist too. */
 int onecopy_isend(onecopy_comm* comm, const void* memory, size_t bytes, int to, int tag,
                   onecopy_request** request);
+/* Done when a receive has taken the message. */
+int onecopy_issend(onecopy_comm* comm, const void* memory, size_t bytes, int to, int tag,
+                   onecopy_request** request);
 int onecopy_irecv(onecopy_comm* comm, void* memory, size_t bytes, int from, int tag,
                   onecopy_request** request);
 int onecopy_isendv(onecopy_comm* comm, const struct iovec* pieces, size_t count, int to, int tag,

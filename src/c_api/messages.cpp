@@ -53,6 +53,15 @@ int onecopy_send(onecopy_comm* comm, const void* memory, size_t bytes, int to, i
     });
 }
 
+int onecopy_ssend(onecopy_comm* comm, const void* memory, size_t bytes, int to, int tag) {
+    if (comm == nullptr || !sound(memory, bytes)) return -EINVAL;
+    return guarded([&] {
+        std::error_code error;
+        comm->communicator->ssend(to_send(memory, bytes), to, tag, error);
+        return number_of(error);
+    });
+}
+
 int onecopy_recv(onecopy_comm* comm, void* memory, size_t bytes, int from, int tag,
                  onecopy_status* status) {
     if (comm == nullptr || !sound(memory, bytes)) return -EINVAL;

@@ -26,14 +26,14 @@ bool can_begin(const onecopy_comm* comm, onecopy_request** request) noexcept {
     return comm != nullptr && request != nullptr;
 }
 
+using BeginSend = Request (Communicator::*)(ConstSegment, int, int);
+
 int begin_send(onecopy_comm* comm, const void* memory, std::size_t bytes, int to, int tag,
-               bool persistent, onecopy_request** request) noexcept {
+               BeginSend begin, bool persistent, onecopy_request** request) noexcept {
     if (!can_begin(comm, request) || !sound(memory, bytes)) return -EINVAL;
     return guarded([&] {
         return make_request(comm->part.node(), persistent, request, [&] {
-            const ConstSegment segment = to_send(memory, bytes);
-            return persistent ? comm->communicator->send_init(segment, to, tag)
-                              : comm->communicator->isend(segment, to, tag);
+            return (*comm->communicator.*begin)(to_send(memory, bytes), to, tag);
         });
     });
 }
@@ -56,7 +56,12 @@ extern "C" {
 
 int onecopy_isend(onecopy_comm* comm, const void* memory, size_t bytes, int to, int tag,
                   onecopy_request** request) {
-    return begin_send(comm, memory, bytes, to, tag, false, request);
+    return begin_send(comm, memory, bytes, to, tag, &Communicator::isend, false, request);
+}
+
+int onecopy_issend(onecopy_comm* comm, const void* memory, size_t bytes, int to, int tag,
+                   onecopy_request** request) {
+    return begin_send(comm, memory, bytes, to, tag, &Communicator::issend, false, request);
 }
 
 int onecopy_irecv(onecopy_comm* comm, void* memory, size_t bytes, int from, int tag,
@@ -66,7 +71,7 @@ int onecopy_irecv(onecopy_comm* comm, void* memory, size_t bytes, int from, int 
 
 int onecopy_send_init(onecopy_comm* comm, const void* memory, size_t bytes, int to, int tag,
                       onecopy_request** request) {
-    return begin_send(comm, memory, bytes, to, tag, true, request);
+    return begin_send(comm, memory, bytes, to, tag, &Communicator::send_init, true, request);
 }
 
 int onecopy_recv_init(onecopy_comm* comm, void* memory, size_t bytes, int from, int tag,

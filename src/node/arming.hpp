@@ -6,9 +6,10 @@
 //
 // The rank's threads count it among the sleepers and look once more before they arm it, so nothing
 // comes between (bell.hpp). The thread rests before it makes the descriptor readable: whoever polls
-// finds it resting, and clears the descriptor before the next sleep. (Who comes without having
-// polled may arm it between the two; then the descriptor is readable for nothing until there is
-// news.)
+// finds it resting, and clears the descriptor before the next sleep. Who comes without having
+// polled may arm it between the two; then the descriptor is readable for nothing once, and cleared
+// by who finds the thread asleep. If that clears away news (the thread rests by then), it goes on
+// as who finds it resting.
 #pragma once
 
 #include <atomic>
@@ -28,7 +29,10 @@ public:
     /// whether there is something. `event` has clear() and signal().
     template <class Event, class Look>
     void arm(Event& event, const Look& look) {
-        if (armed_.load(std::memory_order_acquire) != 0) return;
+        if (armed_.load(std::memory_order_acquire) != 0) {
+            event.clear();
+            if (armed_.load(std::memory_order_acquire) != 0) return;
+        }
         event.clear();
         const std::uint32_t rings = bell_.lie_down();
         if (look()) {

@@ -41,11 +41,12 @@ Status finish(Endpoint& endpoint, Endpoint::Lock& lock, Operation& operation) no
     return operation.status;
 }
 
-Status run(Endpoint& endpoint, Kind kind, node::Context& context, Pieces memory, int peer,
-           int tag) noexcept {
+Status run(Endpoint& endpoint, Kind kind, node::Context& context, Pieces memory, int peer, int tag,
+           bool synchronous = false) noexcept {
     Operation operation;
     describe(operation, kind, context, std::move(memory), peer, tag);
     operation.waits = true;
+    operation.synchronous = synchronous;
     Endpoint::Lock lock(endpoint);
     endpoint.start(operation);
     return finish(endpoint, lock, operation);
@@ -97,6 +98,14 @@ void Communicator::send(std::span<const ConstSegment> pieces, int to, int tag,
                         std::error_code& error) noexcept {
     auto memory = pieces_of(pieces, error);
     if (memory) error = run(*endpoint_, Kind::send, *context_, std::move(*memory), to, tag).error;
+}
+void Communicator::ssend(ConstSegment bytes, int to, int tag, std::error_code& error) noexcept {
+    error = run(*endpoint_, Kind::send, *context_, Pieces(bytes), to, tag, true).error;
+}
+void Communicator::ssend(ConstSegment bytes, int to, int tag) {
+    std::error_code error;
+    ssend(bytes, to, tag, error);
+    check(error, "onecopy: ssend");
 }
 Status Communicator::recv(Segment into, int from, int tag, std::error_code& error) noexcept {
     const Status status = run(*endpoint_, Kind::receive, *context_, Pieces(into), from, tag);
@@ -169,6 +178,14 @@ Request Communicator::isend(ConstSegment bytes, int to, int tag) {
     }
     Request request = send_init(bytes, to, tag);
     request.operation_->persistent = false;
+    Endpoint::Lock lock(*endpoint_);
+    endpoint_->start(*request.operation_);
+    return request;
+}
+Request Communicator::issend(ConstSegment bytes, int to, int tag) {
+    Request request = send_init(bytes, to, tag);
+    request.operation_->persistent = false;
+    request.operation_->synchronous = true;
     Endpoint::Lock lock(*endpoint_);
     endpoint_->start(*request.operation_);
     return request;

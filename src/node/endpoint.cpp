@@ -132,7 +132,7 @@ void Endpoint::start_send(Operation& send) noexcept {
     RingWriter* const ring = ring_to(to);
     if (ring == nullptr) return send.finish(no_memory());
     try {
-        if (send.bytes > eager_bytes) {
+        if (send.bytes > eager_bytes || send.synchronous) {
             if (!send.copying) send.copying.reset(new Copying);
             const auto name = take_handoff();
             if (!name) return send.finish(no_memory());
@@ -178,21 +178,28 @@ void Endpoint::announce(RingWriter& ring, int to, const Context& context, int ta
 
 bool Endpoint::put(Operation& send, RingWriter& ring, int to) noexcept {
     const bool large = send.bytes > eager_bytes;
+    const std::size_t name_bytes = send.synchronous ? sizeof(HandoffName) : 0;
     const std::size_t bytes =
-        large ? announcement_bytes(send) : static_cast<std::size_t>(send.bytes);
+        large ? announcement_bytes(send) : name_bytes + static_cast<std::size_t>(send.bytes);
     std::byte* const place = ring.reserve(bytes);
     if (place == nullptr) return false;
+    Meaning meaning = Meaning::eager;
     if (large) {
+        meaning = Meaning::announcement;
         write_announcement(send, place);
-        send.progress = Progress::offered;
-        offers_.append(send);
+    } else if (send.synchronous) {
+        meaning = Meaning::answered;
+        write_answered(send, place);
     } else {
         send.memory.gather(place);
         send.finish();
-        ++counters_.eager_messages;
     }
-    announce(ring, to, *send.context, send.tag, large ? Meaning::announcement : Meaning::eager,
-             bytes);
+    if (!large) ++counters_.eager_messages;
+    if (meaning != Meaning::eager) {
+        send.progress = Progress::offered;
+        offers_.append(send);
+    }
+    announce(ring, to, *send.context, send.tag, meaning, bytes);
     return true;
 }
 
@@ -230,10 +237,10 @@ void Endpoint::start_receive(Operation& receive) noexcept {
 void Endpoint::receive(Operation& operation, std::unique_ptr<Arrived> message) noexcept {
     operation.bytes = operation.memory.bytes();
     if (message->large) {
-        begin_copy(operation, std::move(message->at), message->source, message->tag);
-    } else {
-        deliver(operation, message->source, message->tag, message->data);
+        return begin_copy(operation, std::move(message->at), message->source, message->tag);
     }
+    deliver(operation, message->source, message->tag, message->data);
+    if (message->answered) acknowledge(message->at);
 }
 
 bool Endpoint::cancel(Operation& receive) noexcept {
@@ -306,12 +313,23 @@ void Endpoint::take(const RingReader::Message& message, int from) noexcept {
     try {
         Context& to = context(envelope.context);
         const bool large = envelope.kind == static_cast<std::uint16_t>(Meaning::announcement);
+        const bool answered = envelope.kind == static_cast<std::uint16_t>(Meaning::answered);
         Operation* const receive = to.matching().take_receive(envelope.source, envelope.tag);
-        if (receive != nullptr && !large) {
+        if (receive != nullptr && !large && !answered) {
             return deliver(*receive, envelope.source, envelope.tag, message.bytes);
         }
         Source source;
-        if (large) read_announcement(message.bytes, from, source);
+        std::span<const std::byte> bytes = message.bytes;
+        if (large) read_announcement(bytes, from, source);
+        if (answered) {
+            source.rank = from;
+            std::memcpy(&source.handoff, bytes.data(), sizeof source.handoff);
+            bytes = bytes.subspan(sizeof source.handoff);
+        }
+        if (receive != nullptr && answered) {
+            deliver(*receive, envelope.source, envelope.tag, bytes);
+            return acknowledge(source);
+        }
         if (receive != nullptr) {
             return begin_copy(*receive, std::move(source), envelope.source, envelope.tag);
         }
@@ -319,12 +337,10 @@ void Endpoint::take(const RingReader::Message& message, int from) noexcept {
         kept->source = envelope.source;
         kept->tag = envelope.tag;
         kept->large = large;
-        kept->bytes = large ? source.bytes : message.bytes.size();
-        if (large) {
-            kept->at = std::move(source);
-        } else {
-            kept->data.assign(message.bytes.begin(), message.bytes.end());
-        }
+        kept->answered = answered;
+        kept->bytes = large ? source.bytes : bytes.size();
+        kept->at = std::move(source);
+        if (!large) kept->data.assign(bytes.begin(), bytes.end());
         to.matching().keep(std::move(kept));
     } catch (const std::bad_alloc&) {
         // The sender has forgotten it, and no call of ours can say it: as if the kernel had killed

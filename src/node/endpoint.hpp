@@ -37,7 +37,11 @@
 namespace onecopy::node {
 
 /// What an envelope announces.
-enum class Meaning : std::uint16_t { eager, announcement };
+enum class Meaning : std::uint16_t {
+    eager,
+    announcement,
+    answered  ///< as eager, behind the name of a hand-off by which the sender hears of its receipt
+};
 
 /// What follows the envelope of a large message: this and its list of segments, or, where that
 /// would be long, one segment in which the list stands.
@@ -159,7 +163,7 @@ public:
             if (ready()) break;
             if (patience.was_preempted()) crowding_.was_preempted();
             if (!patience.is_over()) {
-                if (patience.time_to_look() && rank >= 0) watch_.look_at(rank);
+                if (patience.time_to_look()) look_after(rank, patience.has_begun());
                 lock.unlock();
                 patience.pause();
                 lock.lock();
@@ -198,6 +202,11 @@ private:
     /// After something was stored that the rank may sleep for.
     void tell(int rank) noexcept { memory_.line(rank).bell.ring_if_asleep(); }
 
+    /// While one spins: whether who it waits for still is there. All are many, for short waits.
+    void look_after(int rank, bool for_long) noexcept {
+        if (rank >= 0) return watch_.look_at(rank);
+        if (for_long) watch_.look_at_all();
+    }
     bool look_again() noexcept;
     void hold_lifeline() noexcept;
     /// True if somebody had gone that we did not know of.
@@ -234,6 +243,8 @@ private:
     static void list_for_receiver(Operation& send);
     [[nodiscard]] static std::size_t announcement_bytes(const Operation& send) noexcept;
     void write_announcement(Operation& send, std::byte* to) noexcept;
+    void write_answered(Operation& send, std::byte* to) noexcept;
+    void acknowledge(const Source& source) noexcept;
     void read_announcement(std::span<const std::byte> bytes, int from, Source& source);
     /// Whether others can map all of it.
     [[nodiscard]] bool is_in_arena(std::span<const Segment> list) const noexcept;

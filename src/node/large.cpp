@@ -272,7 +272,25 @@ View Endpoint::hold(const Arrived& message) noexcept {
     return view;
 }
 
+/// A small message that its sender waits for.
+void Endpoint::write_answered(Operation& send, std::byte* to) noexcept {
+    Copying& copying = *send.copying;
+    copying.staged = copying.unreadable = copying.brought = false;
+    handoff(copying.handoff).offer();
+    std::memcpy(to, &copying.handoff, sizeof copying.handoff);
+    send.memory.gather(to + sizeof copying.handoff);
+}
+
+/// To its sender. (It may have given up, because some rank has died.)
+void Endpoint::acknowledge(const Source& source) noexcept {
+    Handoff& shared = handoff(source.handoff);
+    if (!shared.take()) return;
+    shared.end(Outcome::all_right);
+    tell(source.rank);
+}
+
 void Endpoint::drop(const Arrived& message) noexcept {
+    if (message.answered) return acknowledge(message.at);
     if (message.large && handoff(message.at.handoff).take()) let_go(message.at);
 }
 

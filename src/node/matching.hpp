@@ -23,6 +23,7 @@ struct Arrived : Hook<InOrder>, Hook<OfSource> {
     int tag = 0;
     std::uint64_t bytes = 0;  ///< of the whole message
     bool large = false;
+    bool answered = false;        ///< its sender waits to hear of its receipt, by `at`
     std::vector<std::byte> data;  ///< unless it is large
     Source at;                    ///< if it is
 };

@@ -23,10 +23,11 @@ struct Meeting {
     std::chrono::milliseconds timeout{60'000};
 };
 
-/// Returns when all ranks have come. Throws std::system_error: ETIMEDOUT, not all came, or rank 0
-/// did not; EADDRINUSE, a job with this key is meeting, or somebody sits on the name; EEXIST,
-/// another process is that rank; EINVAL, no such rank, or rank 0 was told another number of ranks;
-/// EPERM, the directory is open to others; and as JobMemory.
+/// Returns to rank 0 when all ranks have come, to the others when rank 0 has let them in. Throws
+/// std::system_error: ETIMEDOUT, not all came, or rank 0 did not; EADDRINUSE, a job with this key
+/// is meeting, or somebody sits on the name; EEXIST, another process is that rank; EINVAL, no such
+/// rank, or rank 0 was told another number of ranks; EPERM, the directory is open to others; and as
+/// JobMemory.
 JobMemory meet(const Meeting& meeting);
 
 }  // namespace onecopy::node

@@ -48,7 +48,8 @@ struct Operation : Hook<Posted>, Hook<Working>, Kept<Operation> {
     Kind kind = Kind::send;
     CurrentProgress progress;
     bool persistent = false;
-    bool waits = false;  ///< the caller waits for it from the beginning on
+    bool waits = false;        ///< the caller waits for it from the beginning on
+    bool synchronous = false;  ///< a send that is over when a receive has taken it
     Context* context = nullptr;
     int peer = any_source;  ///< rank in the communicator, or any_source
     int tag = 0;

@@ -28,7 +28,8 @@ public:
     [[nodiscard]] bool is_over() const noexcept { return over_; }
     /// Whether somebody else was put on this thread's core while it spun: it yields from then on.
     [[nodiscard]] bool was_preempted() const noexcept { return preempted_; }
-    /// Now and then, while it lasts.
+    [[nodiscard]] bool has_begun() const noexcept { return rounds_ > 0; }
+    /// At first, and now and then while it lasts.
     [[nodiscard]] bool time_to_look() const noexcept { return rounds_ % rounds_between_looks == 0; }
 
     void pause() noexcept {

@@ -12,6 +12,28 @@
 namespace onecopy::test {
 namespace {
 
+TEST(CRequests, OfASynchronousSendAreDoneWhenTheMessageIsReceived) {
+    EXPECT_C_RANKS(2, [](const CRank& own) {
+        int number = 7, go = 0;
+        if (own.rank == 0) {
+            onecopy_request* request = nullptr;
+            EXPECT_EQ(onecopy_issend(own.world, &number, sizeof number, 1, 1, &request), 0);
+            for (int i = 0; i < 100; ++i) ASSERT_EQ(onecopy_test(&request, nullptr), 0);
+            EXPECT_EQ(onecopy_send(own.world, &go, sizeof go, 1, 2), 0);
+            EXPECT_EQ(onecopy_wait(&request, nullptr), 0);
+            EXPECT_EQ(onecopy_ssend(own.world, &number, sizeof number, 1, 3), 0);
+            EXPECT_EQ(onecopy_ssend(nullptr, &number, sizeof number, 1, 3), -EINVAL);
+        } else {
+            EXPECT_EQ(onecopy_recv(own.world, &go, sizeof go, 0, 2, nullptr), 0);
+            for (const int tag : {1, 3}) {
+                number = 0;
+                EXPECT_EQ(onecopy_recv(own.world, &number, sizeof number, 0, tag, nullptr), 0);
+                EXPECT_EQ(number, 7);
+            }
+        }
+    });
+}
+
 TEST(CRequests, AreNullAfterTheyWereWaitedFor) {
     EXPECT_C_RANKS(2, [](const CRank& own) {
         onecopy_request* request = nullptr;
@@ -180,6 +202,7 @@ TEST(CRequests, AreNotBegunWithoutAPlaceForThemOrWithNonsense) {
             request = before;
         };
         refused(onecopy_isend(nullptr, memory.data(), 8, 0, 0, &request));
+        refused(onecopy_issend(nullptr, memory.data(), 8, 0, 0, &request));
         refused(onecopy_irecv(nullptr, memory.data(), 8, 0, 0, &request));
         refused(onecopy_isendv(nullptr, &piece, 1, 0, 0, &request));
         refused(onecopy_irecvv(nullptr, &piece, 1, 0, 0, &request));

@@ -21,8 +21,9 @@ struct Event {
 };
 
 /// So many news, of which one may come with another. `calls`: so often the poller comes by itself,
-/// and not because the descriptor is readable.
-Program polled(unsigned all, int calls = 0) {
+/// and not because the descriptor is readable. `idle_ring`: the bell rings first for something that
+/// the poller does not look for.
+Program polled(unsigned all, int calls = 0, bool idle_ring = false) {
     return [=](Execution& run) {
         Atomic<unsigned>& news = run.make<Atomic<unsigned>>();
         run.name(news, "news");
@@ -32,6 +33,7 @@ Program polled(unsigned all, int calls = 0) {
         Arming& arming = run.make<Arming>(bell);
         Atomic<unsigned>& ended = run.make<Atomic<unsigned>>();
         run.thread("sender", [=, &news, &bell] {
+            if (idle_ring) bell.ring_if_asleep();
             for (unsigned i = 1; i <= all; ++i) {
                 news.store(i, std::memory_order_seq_cst);
                 bell.ring_if_asleep();
@@ -46,6 +48,7 @@ Program polled(unsigned all, int calls = 0) {
         });
         run.thread("poller", [=, &news, &event, &arming, &ended] {
             int calls_left = calls;
+            int in_vain = 0;
             for (unsigned seen = 0; seen < all;) {
                 const auto look = [&] {
                     const unsigned now = news.load(std::memory_order_acquire);
@@ -53,7 +56,11 @@ Program polled(unsigned all, int calls = 0) {
                     seen = now;
                     return found;
                 };
-                if (look()) continue;
+                if (look()) {
+                    in_vain = 0;
+                    continue;
+                }
+                check(++in_vain <= 3, "readable for nothing, again and again");
                 arming.arm(event, look);
                 if (calls_left > 0 && choose(2) == 1) {
                     --calls_left;
@@ -74,6 +81,7 @@ Program polled(unsigned all, int calls = 0) {
 TEST(ArmingModel, WhoPollsHearsOfEachMessageAndTheThreadEnds) {
     holds("arming, 1 message", polled(1));
     holds("arming, 1 message, a call between", polled(1, 1));
+    holds("arming, a ring for nothing, 1 message, a call between", polled(1, 1, true));
 }
 
 TEST(ArmingModel, WhatIsWrongIsFound) {
@@ -88,6 +96,8 @@ TEST(ArmingModel, WhatIsWrongIsFound) {
              {.kind = Kind::skip, .function = "lie_down", .op = "fence"}, "deadlock");
     is_found("a thread that does not say that it rests", polled(1),
              {.kind = Kind::skip, .function = "round", .op = "update"});
+    is_found("who finds the thread asleep clears nothing", polled(1, 1, true),
+             {.kind = Kind::skip, .function = "clear", .op = "update"}, "again and again");
     is_found("a sleeper that is counted for ever", polled(1),
              {.kind = Kind::skip, .function = "get_up"}, "nobody is asleep");
 }
