@@ -110,6 +110,15 @@ TEST(BenchP2pJudge, BothSidesCopyingMustBeatOneCoresMemcpy) {
     }
 }
 
+TEST(BenchP2pJudge, WaitingMayCostAFifthMoreThanBlocking) {
+    for (const double ours : {119.0, 121.0}) {
+        const std::vector<Verdict> verdicts = judge_p2p(
+            std::vector<Row>{row("latency", "pipe", 8, 100), row("latency", "onecopy", 8, ours)});
+        ASSERT_EQ(verdicts.size(), 1U);
+        EXPECT_EQ(verdicts[0].ok, ours < 120);
+    }
+}
+
 TEST(BenchP2pJudge, NothingIsClaimedForMoreRanksThanTwo) {
     std::vector<Row> rows = {row("latency", "openmpi", 8, 1, 4),
                              row("latency", "onecopy", 8, 9, 4)};
