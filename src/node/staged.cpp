@@ -109,10 +109,11 @@ void Endpoint::give_back_stage(const StageSlots& slots) noexcept {
     free_stages_.push_back(slots);  // there is room
 }
 
-/// A sender that waits anyway comes with the stage, where the receiver cannot map its memory.
+/// A sender that waits anyway comes with the stage, where the receiver cannot map its memory. With
+/// more ranks than cores, too: 16 on 2 cores move 17.6 GB/s so, 7.2 by the receiver's system calls.
 void Endpoint::bring_stage(Operation& send, Handoff& shared) noexcept {
     const int to = send.context->member(send.peer);
-    if (!send.waits || to == rank_ || is_in_arena(send.memory.list()) || crowded() ||
+    if (!send.waits || to == rank_ || is_in_arena(send.memory.list()) ||
         ways_to(to).unmapped_way(send.bytes) != Unmapped::staged) {
         return;
     }
@@ -135,7 +136,7 @@ void Endpoint::begin_unmapped(Operation& receive) noexcept {
     Copying& copying = *receive.copying;
     copying.by_calls = !copying.source.unknown && peers_.may_be_read(copying.source.rank);
     copying.brought = handoff(copying.source.handoff).way() != Help::none;
-    // With more ranks than cores, two that copy for each other only take each other's core.
+    // With more ranks than cores a sender that did not bring a stage is not there to push.
     const Unmapped way =
         crowded() ? Unmapped::call : ways_to(copying.source.rank).unmapped_way(copying.wanted);
     if (!copying.brought && copying.by_calls && way == Unmapped::call) return;
