@@ -56,14 +56,11 @@ public:
         choose_sharing();
         return chosen_;
     }
-    [[nodiscard]] bool disturbed() const noexcept { return disturbed_; }
 
 private:
-    TuneTimes measure(std::vector<Ways> candidates, std::vector<TuneSize> sizes, bool in_arenas) {
-        TuneTimes times =
-            measure_ways({pairs_, std::move(candidates), std::move(sizes), in_arenas});
-        disturbed_ = disturbed_ || times.disturbed;
-        return times;
+    [[nodiscard]] Times measure(std::vector<Ways> candidates, std::vector<TuneSize> sizes,
+                                bool in_arenas) const {
+        return measure_ways({pairs_, std::move(candidates), std::move(sizes), in_arenas});
     }
 
     /// How many slots, and how large.
@@ -77,13 +74,13 @@ private:
                 if (shape != shapes.front()) shapes.push_back(shape);
             }
         }
-        const TuneTimes times = measure(
+        const Times times = measure(
             shapes, {{64U << 10, shape_ms}, {256U << 10, shape_ms}, {1U << 20, shape_ms}}, false);
-        const std::size_t best = choose_overall(times.seconds, 0);
+        const std::size_t best = choose_overall(times, 0);
         chosen_ = shapes[best];
         fmt::print("  slots       64 KiB   256 KiB     1 MiB   GB/s\n");
         for (std::size_t i = 0; i < shapes.size(); ++i) {
-            const auto& row = times.seconds[i];
+            const auto& row = times[i];
             fmt::print("  {:>2} x {:>2}K {:>9.1f} {:>9.1f} {:>9.1f}{}{}\n", shapes[i].slots,
                        shapes[i].slot_bytes >> 10, gigabytes(64U << 10, row[0]),
                        gigabytes(256U << 10, row[1]), gigabytes(1U << 20, row[2]),
@@ -101,17 +98,16 @@ private:
         for (std::size_t i = 0; i < node::size_classes; ++i) {
             sizes.push_back({class_bytes[i], way_ms[i]});
         }
-        const TuneTimes times = measure(candidates, sizes, false);
+        const Times times = measure(candidates, sizes, false);
         const auto standard = static_cast<std::size_t>(Ways{}.unmapped.front());
-        const std::vector<std::size_t> best = choose_each(times.seconds, standard);
+        const std::vector<std::size_t> best = choose_each(times, standard);
         fmt::print("  ordinary memory  call  both-call    staged   GB/s\n");
         for (std::size_t i = 0; i < node::size_classes; ++i) {
             chosen_.unmapped[i] = static_cast<Unmapped>(best[i]);
             fmt::print("  {:>11} {:>9.1f}  {:>9.1f} {:>9.1f}   {}\n", bytes_text(class_bytes[i]),
-                       gigabytes(class_bytes[i], times.seconds[0][i]),
-                       gigabytes(class_bytes[i], times.seconds[1][i]),
-                       gigabytes(class_bytes[i], times.seconds[2][i]),
-                       node::unmapped_names[best[i]]);
+                       gigabytes(class_bytes[i], times[0][i]),
+                       gigabytes(class_bytes[i], times[1][i]),
+                       gigabytes(class_bytes[i], times[2][i]), node::unmapped_names[best[i]]);
         }
     }
 
@@ -124,21 +120,19 @@ private:
         std::vector<Ways> candidates(2, chosen_);
         candidates[0].shared_from = never;
         candidates[1].shared_from = 1;
-        const TuneTimes times = measure(candidates, sizes, true);
-        chosen_.shared_from = choose_shared_from(bytes, times.seconds[0], times.seconds[1],
-                                                 Ways{}.shared_from, never);
+        const Times times = measure(candidates, sizes, true);
+        chosen_.shared_from =
+            choose_shared_from(bytes, times[0], times[1], Ways{}.shared_from, never);
         fmt::print("  arenas       one side     both   GB/s\n");
         for (std::size_t i = 0; i < bytes.size(); ++i) {
             fmt::print("  {:>9} {:>11.1f} {:>8.1f}   {}\n", bytes_text(bytes[i]),
-                       gigabytes(bytes[i], times.seconds[0][i]),
-                       gigabytes(bytes[i], times.seconds[1][i]),
+                       gigabytes(bytes[i], times[0][i]), gigabytes(bytes[i], times[1][i]),
                        bytes[i] >= chosen_.shared_from ? "both" : "one side");
         }
     }
 
     std::vector<CpuPair> pairs_;
     Ways chosen_;
-    bool disturbed_ = false;
 };
 
 std::string pairs_text(const std::vector<CpuPair>& pairs) {
@@ -215,16 +209,9 @@ void tune(bool keep) {
         any = true;
         fmt::print("{}: {} pair{} of CPUs ({})\n", node::distance_names[i], pairs.size(),
                    pairs.size() == 1 ? "" : "s at once", pairs_text(pairs));
-        Tuning tuning(std::move(pairs));
-        ways.table[i] = tuning.tune();
+        ways.table[i] = Tuning(std::move(pairs)).tune();
         ways.measured[i] = true;
         fmt::print("  {}\n", node::settings_text(ways.table[i]));
-        if (tuning.disturbed()) {
-            tell(
-                fmt::format("onecopy: tune: {}: other programs took the cores meanwhile; run it "
-                            "again when less is going on\n",
-                            node::distance_names[i]));
-        }
     }
     if (!any) {
         fmt::print(

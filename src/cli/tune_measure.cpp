@@ -1,5 +1,7 @@
 #include "cli/tune_measure.hpp"
 
+#include <fmt/format.h>
+
 #include <algorithm>
 #include <array>
 #include <atomic>
@@ -12,6 +14,7 @@
 
 #include "cli/bench_ranks.hpp"
 #include "cli/bench_timing.hpp"
+#include "cli/errors.hpp"
 #include "node/endpoint.hpp"
 #include "node/ways_file.hpp"
 #include "onecopy/node.hpp"
@@ -32,8 +35,9 @@ unsigned messages_in_a_turn(std::uint64_t bytes) {
 struct PairWords {
     Barrier barrier;
     alignas(64) std::array<std::int64_t, 2> took_ns;  // each side's own, read behind the barrier
+    std::array<std::uint32_t, 2> is_good;             // the same
     std::uint32_t go_on;                              // the sender's, read behind the barrier
-    std::uint32_t disturbed;
+    std::uint32_t in_vain;                            // at some size a candidate has no sample
 };
 
 /// Where times are written for the caller: by the receiver.
@@ -96,13 +100,11 @@ public:
     void measure() {
         for (std::size_t i = 0; i < nodes_.size(); ++i) {
             // Fills every slot, and finds the other's memory.
-            for (int message = 0; message < 2; ++message) one(i, std::min(most_, warm_bytes));
+            for (int message = 0; message < 2; ++message) {
+                static_cast<void>(one(i, std::min(most_, warm_bytes)));
+            }
         }
         for (std::size_t size = 0; size < run_.sizes.size(); ++size) measure(size);
-        for (const auto& each : nodes_) {
-            if (each->endpoint().crowded()) words_.disturbed = 1;
-        }
-        words_.barrier.wait(2, Waiting::spin);
     }
 
 private:
@@ -112,43 +114,58 @@ private:
         const std::uint64_t bytes = run_.sizes[size].bytes;
         const auto budget_ns = static_cast<std::int64_t>(run_.sizes[size].budget_ms * 1e6);
         const std::int64_t begin = now_ns();
-        const unsigned turn = messages_in_a_turn(bytes);
         for (unsigned round = 1;; ++round) {
+            bool all_have_one = true;
             for (std::size_t i = 0; i < nodes_.size(); ++i) {
-                one(i, bytes);
-                for (unsigned message = 0; message < turn; ++message) {
-                    const double ns = one(i, bytes);
-                    Samples& samples = results_.samples(pair_, i, size);
-                    if (sends_ || samples.count == most_samples) continue;
-                    samples.ns[samples.count++] = static_cast<float>(ns);
-                }
+                all_have_one = a_turn(i, size, bytes) && all_have_one;
             }
             // Another round takes as long as those before.
             const std::int64_t spent = now_ns() - begin;
-            if (sends_) words_.go_on = spent + spent / round < budget_ns ? 1 : 0;
+            const std::int64_t limit = all_have_one ? budget_ns : patience * budget_ns;
+            if (sends_) words_.go_on = spent + spent / round < limit ? 1 : 0;
             words_.barrier.wait(2, Waiting::spin);
             const bool go_on = words_.go_on != 0;
+            if (!go_on && !all_have_one) words_.in_vain = 1;
             words_.barrier.wait(2, Waiting::spin);
             if (!go_on) return;
         }
     }
 
-    /// Nanoseconds of the longer call of the two.
-    double one(std::size_t candidate, std::uint64_t bytes) {
-        Communicator& world = nodes_[candidate]->world();
+    /// True if the candidate has a sample by now.
+    bool a_turn(std::size_t candidate, std::size_t size, std::uint64_t bytes) {
+        Samples& samples = results_.samples(pair_, candidate, size);
+        static_cast<void>(one(candidate, bytes));
+        for (unsigned left = messages_in_a_turn(bytes); left > 0; --left) {
+            const std::optional<double> ns = one(candidate, bytes);
+            if (sends_ || !ns || samples.count == most_samples) continue;
+            samples.ns[samples.count++] = static_cast<float>(*ns);
+        }
+        words_.barrier.wait(2, Waiting::spin);
+        return samples.count > 0;
+    }
+
+    /// Nanoseconds of the longer call of the two; nothing if one of them took the ranks for too
+    /// many, and so did not go by its settings.
+    std::optional<double> one(std::size_t candidate, std::uint64_t bytes) {
+        Node& node = *nodes_[candidate];
         std::byte* const buffer = buffers_[candidate];
+        const std::size_t side = sends_ ? 0 : 1;
         if (sends_) std::memset(buffer, static_cast<int>(++written_ & 0xff), bytes);
+        words_.is_good[side] = node.endpoint().crowded() ? 0 : 1;
         words_.barrier.wait(2, Waiting::spin);
         const std::int64_t begin = now_ns();
         if (sends_) {
-            world.send(ConstSegment(buffer, bytes), peer_, 0);
+            node.world().send(ConstSegment(buffer, bytes), peer_, 0);
         } else {
-            world.recv(Segment(buffer, bytes), peer_, 0);
+            node.world().recv(Segment(buffer, bytes), peer_, 0);
         }
-        words_.took_ns[sends_ ? 0 : 1] = now_ns() - begin;
+        words_.took_ns[side] = now_ns() - begin;
         words_.barrier.wait(2, Waiting::spin);
+        if (words_.is_good[0] == 0 || words_.is_good[1] == 0) return {};
         return static_cast<double>(std::max(words_.took_ns[0], words_.took_ns[1]));
     }
+
+    static constexpr std::int64_t patience = 20;
 
     const TuneRun& run_;
     const Results& results_;
@@ -165,7 +182,7 @@ private:
 
 }  // namespace
 
-TuneTimes measure_ways(const TuneRun& run) {
+Times measure_ways(const TuneRun& run) {
     const Results results(run);
     const int ranks = static_cast<int>(2 * run.pairs.size());
     std::vector<int> cpus;
@@ -175,12 +192,16 @@ TuneTimes measure_ways(const TuneRun& run) {
         jobs.push_back(node::JobMemory::create(ranks));
     }
     run_ranks(asked, ranks, cpus, [&](int rank) { TuneRank(run, results, jobs, rank).measure(); });
-    TuneTimes times;
+    Times times;
     for (std::size_t pair = 0; pair < run.pairs.size(); ++pair) {
-        times.disturbed = times.disturbed || results.words(pair).disturbed != 0;
+        if (results.words(pair).in_vain == 0) continue;
+        throw Failure(fmt::format(
+            "{}: CPUs {} and {} are taken by other programs, or by a limit of this control group, "
+            "all the time; run it again when less is going on",
+            asked, run.pairs[pair].one, run.pairs[pair].other));
     }
     for (std::size_t candidate = 0; candidate < run.candidates.size(); ++candidate) {
-        std::vector<double>& row = times.seconds.emplace_back();
+        std::vector<double>& row = times.emplace_back();
         for (std::size_t size = 0; size < run.sizes.size(); ++size) {
             double sum = 0;
             for (std::size_t pair = 0; pair < run.pairs.size(); ++pair) {

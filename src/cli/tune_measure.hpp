@@ -21,14 +21,13 @@ struct TuneRun {
     bool in_arenas = false;  ///< else in memory that nobody prepared
 };
 
-struct TuneTimes {
-    Times seconds;           ///< of a message, [candidate][size]: the mean over all pairs
-    bool disturbed = false;  ///< others took our cores, so that messages went the slow way
-};
-
 /// Both ranks of a pair are inside their calls when a message goes; its source was just written;
-/// its time is the longer one of the two calls. If the caller dies, so do the ranks, and nothing is
-/// left of them. Throws Failure. In a process of one thread.
-TuneTimes measure_ways(const TuneRun& run);
+/// its time is the longer one of the two calls. Returns seconds, [candidate][size]: of each pair
+/// the lower quartile, of these the mean. Messages that went another way, because other programs
+/// took the cores, do not count.
+///
+/// If the caller dies, so do the ranks, and nothing is left of them. Throws Failure, also if there
+/// were no others. In a process of one thread.
+Times measure_ways(const TuneRun& run);
 
 }  // namespace onecopy::cli
