@@ -221,13 +221,14 @@ TEST(Ways, AHelperThatIsRefusedCostsTheMessageNothing) {
             Communicator& world = node.world();
             std::vector<std::byte> memory(5'000'000);
             world.barrier();
-            if (world.rank() == 0) {
-                const std::array<test::Refusal, 3> refused{
-                    {{SYS_process_vm_writev, EPERM}, {SYS_pwrite64, EPERM}, {SYS_pwritev, EPERM}}};
-                ASSERT_EQ(test::refuse(refused), 0);
-            }
-            for (unsigned round = 0; round < 50; ++round) {
+            for (unsigned round = 0; round < 30; ++round) {
                 if (world.rank() == 0) {
+                    // It has helped before, so that nobody asks whether it may.
+                    const std::array<test::Refusal, 3> refused{{{SYS_process_vm_writev, EPERM},
+                                                                {SYS_pwrite64, EPERM},
+                                                                {SYS_pwritev, EPERM}}};
+                    const int error = round == 10 ? test::refuse(refused) : 0;
+                    EXPECT_EQ(error, 0);
                     test::fill(std::span(memory), round);
                     world.send(memory, 1, 0);
                 } else {
