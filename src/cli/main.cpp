@@ -18,5 +18,6 @@ int main(int argc, char** argv) {
     add_heap_command(app, exit_status);
     add_run_command(app, exit_status);
     add_mpi_command(app, exit_status);
+    add_tune_command(app, exit_status);
     return run_tool(app, argc, argv, exit_status);
 }

@@ -1,5 +1,6 @@
 #include "node/endpoint.hpp"
 
+#include <sched.h>
 #include <sys/auxv.h>
 #include <sys/random.h>
 #include <sys/syscall.h>
@@ -69,6 +70,7 @@ Endpoint::Endpoint(JobMemory memory, int rank, const Arena* arena, bool threads,
     }
     Crowding::introduce(line);
     with_queue_.reserve(outgoing_.size());
+    look_where_we_are();
     line.stage.store(Stage::here, std::memory_order_release);
 }
 
@@ -133,6 +135,7 @@ void Endpoint::start_send(Operation& send) noexcept {
     if (ring == nullptr) return send.finish(no_memory());
     try {
         if (send.bytes > eager_bytes || send.synchronous) {
+            look_where_we_are();
             if (!send.copying) send.copying.reset(new Copying);
             const auto name = take_handoff();
             if (!name) return send.finish(no_memory());
@@ -414,8 +417,20 @@ bool Endpoint::bury_if_news() noexcept {
     return news;
 }
 
-const Ways& Endpoint::ways_to(int /*rank*/) const noexcept {
-    return ways_[static_cast<std::size_t>(os::Distance::same_l3)];
+const Ways& Endpoint::ways_to(int rank) const noexcept {
+    const std::uint32_t other = memory_.line(rank).cpu.load(std::memory_order_relaxed);
+    const os::Distance distance =
+        cpu_ == 0 || other == 0
+            ? os::Distance::same_l3
+            : os::distance_between(static_cast<int>(cpu_ - 1), static_cast<int>(other - 1));
+    return ways_[static_cast<std::size_t>(distance)];
+}
+
+void Endpoint::look_where_we_are() noexcept {
+    const auto now = static_cast<std::uint32_t>(::sched_getcpu() + 1);
+    if (now == cpu_) return;
+    cpu_ = now;
+    memory_.line(rank_).cpu.store(now, std::memory_order_relaxed);
 }
 
 }  // namespace onecopy::node

@@ -14,6 +14,7 @@
 #include <span>
 #include <system_error>
 #include <unordered_map>
+#include <utility>
 #include <vector>
 
 #include "node/context.hpp"
@@ -204,6 +205,7 @@ private:
 
     /// While one spins: whether who it waits for still is there. All are many, for short waits.
     void look_after(int rank, bool for_long) noexcept {
+        if (for_long) look_where_we_are();
         if (rank >= 0) return watch_.look_at(rank);
         if (for_long) watch_.look_at_all();
     }
@@ -281,11 +283,14 @@ private:
 
     /// The table for the distance to a rank.
     [[nodiscard]] const Ways& ways_to(int rank) const noexcept;
+    /// Looks on which CPU this thread runs, and says so if that is another one than before.
+    void look_where_we_are() noexcept;
 
     JobMemory memory_;
     int rank_;
     bool threads_;
     WayTable ways_;
+    std::uint32_t cpu_ = 0;  // as in our line
     std::mutex lock_;
     Peers peers_;
     Watch watch_;

@@ -62,6 +62,9 @@ struct alignas(64) RankLine {
     std::uint64_t program_address;
     std::array<std::byte, program_bytes> program;
     std::int32_t arena_fd;  ///< the number in that process; -1: none
+    /// Where the rank ran when it last looked: the CPU's number, counted from 1; 0: not known. A
+    /// hint, stored when it changes.
+    std::atomic<std::uint32_t> cpu;
     std::uint64_t arena_base, arena_bytes;
     std::array<std::uint64_t, 16> cpus;           ///< that it may use, a bit each
     std::uint64_t quota_millicores, quota_group;  ///< os::CpuQuota

@@ -119,6 +119,7 @@ void Endpoint::begin_copy(Operation& receive, Source source, int from, int tag) 
     receive.status.source = from;
     receive.status.tag = tag;
     receive.status.bytes = source.bytes;
+    look_where_we_are();
     receive.copying.reset(new (std::nothrow) Copying);
     if (!receive.copying) {
         if (handoff(source.handoff).take()) answer(source, Outcome::failed);
@@ -155,8 +156,9 @@ void Endpoint::begin_copy(Operation& receive, Source source, int from, int tag) 
 void Endpoint::share(Operation& receive, Help way) noexcept {
     Copying& copying = *receive.copying;
     const std::span<const Segment> to = receive.memory.list();
-    copying.shared = copying.wanted >= ways_to(copying.source.rank).shared_from && to.size() == 1 &&
-                     copying.source.list().size() == 1;
+    const bool pays =
+        way == Help::writing || copying.wanted >= ways_to(copying.source.rank).shared_from;
+    copying.shared = pays && to.size() == 1 && copying.source.list().size() == 1;
     if (!copying.shared) return;
     handoff(copying.source.handoff)
         .share(reinterpret_cast<std::uintptr_t>(to[0].data()), copying.wanted, way);
@@ -238,6 +240,14 @@ bool Endpoint::step(Operation& receive) noexcept {
         return true;
     }
     if (!receive.copying->failure && shared.spoiled.load(std::memory_order_relaxed) != 0) {
+        if (shared.way() == Help::writing) {
+            // The sender may be refused what we are allowed. Once more, alone.
+            receive.copying->shared = false;
+            receive.copying->moved = 0;
+            receive.copying->to.seek(0);
+            receive.copying->from.seek(0);
+            return true;
+        }
         receive.copying->failure = std::make_error_code(std::errc::bad_address);
     }
     end_copy(receive, receive.copying->failure ? Outcome::failed : Outcome::all_right,

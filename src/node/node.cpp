@@ -17,6 +17,7 @@
 #include "node/launcher.hpp"
 #include "node/meeting.hpp"
 #include "node/pmix.hpp"
+#include "node/ways_file.hpp"
 
 namespace onecopy {
 namespace {
@@ -65,6 +66,16 @@ node::JobMemory inherited_memory() {
     return memory;
 }
 
+bool statistics_asked_for() noexcept {
+    const char* const asked = std::getenv("ONECOPY_STATS");
+    return asked != nullptr && std::string_view(asked) == "1";
+}
+
+/// A line: one call, so that those of several ranks do not mix.
+void print(std::string_view line) noexcept {
+    [[maybe_unused]] const ssize_t put = ::write(STDERR_FILENO, line.data(), line.size());
+}
+
 struct Joined {
     node::JobMemory memory;
     int rank;
@@ -106,9 +117,9 @@ void wait_for_all(const node::JobMemory& memory, Clock::time_point end) {
 }  // namespace
 
 struct Node::State {
-    State(node::JobMemory memory, int rank, const NodeOptions& options)
+    State(node::JobMemory memory, int rank, const NodeOptions& options, const node::WayTable& ways)
         : arena({.capacity_bytes = options.arena_bytes}),
-          endpoint(std::move(memory), rank, &arena, options.threads) {}
+          endpoint(std::move(memory), rank, &arena, options.threads, ways) {}
 
     Arena arena;
     node::Endpoint endpoint;
@@ -118,12 +129,16 @@ struct Node::State {
 Node::Node(const NodeOptions& given) {
     const NodeOptions options = complete(given);
     const auto end = Clock::now() + options.timeout;
+    const node::LoadedWays ways = node::load_ways();
     Joined joined = join(options);
     const int rank = joined.rank;
     if (rank < 0 || rank >= joined.memory.ranks()) {
         throw std::system_error(Errc::no_job, "onecopy: join a job: ONECOPY_RANK is none of it");
     }
-    state_ = std::make_unique<State>(std::move(joined.memory), rank, options);
+    state_ = std::make_unique<State>(std::move(joined.memory), rank, options, ways.table);
+    if (rank == 0 && !ways.ignored.empty() && statistics_asked_for()) {
+        print("onecopy: what `onecopy tune` measured is left alone: " + ways.ignored + "\n");
+    }
     if (!joined.inherited) wait_for_all(state_->endpoint.memory(), end);
     std::vector<int> members(static_cast<std::size_t>(state_->endpoint.ranks()));
     std::iota(members.begin(), members.end(), 0);
@@ -131,10 +146,7 @@ Node::Node(const NodeOptions& given) {
 }
 
 Node::~Node() {
-    const char* const asked = std::getenv("ONECOPY_STATS");
-    if (asked == nullptr || std::string_view(asked) != "1" || !state_->endpoint.is_this_process()) {
-        return;
-    }
+    if (!statistics_asked_for() || !state_->endpoint.is_this_process()) return;
     const NodeCounters seen = counters();
     const auto number = [](std::uint64_t value) { return static_cast<unsigned long long>(value); };
     std::array<char, 320> line;
@@ -145,9 +157,7 @@ Node::~Node() {
         rank(), number(seen.eager_messages), number(seen.large_messages), number(seen.mapped_bytes),
         number(seen.called_bytes), number(seen.staged_bytes), number(seen.helped_bytes),
         number(seen.sleeps));
-    // One call, so that the lines of several ranks do not mix.
-    [[maybe_unused]] const ssize_t put =
-        ::write(STDERR_FILENO, line.data(), static_cast<std::size_t>(length));
+    print({line.data(), static_cast<std::size_t>(length)});
 }
 
 NodeCounters Node::counters() const noexcept {
