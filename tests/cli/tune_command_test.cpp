@@ -168,6 +168,7 @@ TEST_F(TuneCommand, ThatIsKilledLeavesNoProcessAndNoFile) {
         killed.started = [&](pid_t pid) {
             group = pid;
             ::usleep(after_us);
+            ::kill(-pid, SIGSTOP);  // ranks that do not end by themselves
             ::kill(pid, SIGKILL);
         };
         const ToolRun run = run_onecopy({"tune"}, killed);
