@@ -316,6 +316,7 @@ private:
     };
     std::vector<LostStage> lost_stages_;
     std::size_t stages_made_ = 0;
+    std::size_t stages_brought_ = 0;  // in use by sends
     std::vector<Operation*> pushes_;  // begun and not given back
     unsigned waiting_ = 0;            // calls that wait, one for each thread
     NodeCounters counters_;

@@ -371,7 +371,9 @@ void Endpoint::withdraw(Operation& send, std::error_code error) noexcept {
 void Endpoint::remove_offer(Operation& send) noexcept {
     List<Operation, Working>::remove(send);
     std::erase(pushes_, &send);
-    if (send.copying->brought) give_back_stage(handoff(send.copying->handoff).slots);
+    if (!send.copying->brought) return;
+    --stages_brought_;
+    give_back_stage(handoff(send.copying->handoff).slots);
 }
 
 }  // namespace onecopy::node

@@ -117,6 +117,9 @@ void Endpoint::bring_stage(Operation& send, Handoff& shared) noexcept {
         ways_to(to).unmapped_way(send.bytes) != Unmapped::staged) {
         return;
     }
+    // One is left for a receive that cannot do without: the messages that these are for may only be
+    // received after it.
+    if (stages_brought_ + 1 == most_stages) return;
     StageSlots slots{};
     if (!take_stage(slots)) return;
     try {
@@ -124,6 +127,7 @@ void Endpoint::bring_stage(Operation& send, Handoff& shared) noexcept {
     } catch (const std::bad_alloc&) {
         return free_stages_.push_back(slots);
     }
+    ++stages_brought_;
     send.copying->brought = true;
     shared.slots = slots;
     shared.slot_count = ways_to(to).slots;
