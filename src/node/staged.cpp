@@ -155,8 +155,12 @@ void Endpoint::begin_unmapped(Operation& receive) noexcept {
     }
     if (copying.brought) return begin_to_drain(receive);
     if (copying.by_calls && way == Unmapped::both_call) return share(receive, Help::writing);
-    if (!open_stage(receive, copying.by_calls ? Help::staging : Help::needed)) {
-        copying.waits_for_stage = !copying.by_calls;
+    if (open_stage(receive, copying.by_calls ? Help::staging : Help::needed)) return;
+    if (copying.by_calls) return;
+    // Without any there is none to wait for.
+    copying.waits_for_stage = stages_made_ > 0;
+    if (!copying.waits_for_stage) {
+        end_copy(receive, Outcome::failed, std::make_error_code(std::errc::not_enough_memory));
     }
 }
 
