@@ -174,8 +174,9 @@ public:
     /// communicator (a message, the end of a request, the end of a rank), for poll, epoll and asio.
     /// Owned by the node, the same for all its communicators. Once it polled readable, call
     /// iprobe(), improbe(), Request::test() or test_some() until nothing is found any more: it is
-    /// not readable then until there is news. Never read from it. There is a thread behind it from
-    /// the first call on; who does not call it has none. Throws std::system_error: EMFILE, EAGAIN.
+    /// not readable then until there is news, or once more for what was found already. Never read
+    /// from it. There is a thread behind it from the first call on; who does not call it has none.
+    /// Throws std::system_error: EMFILE, EAGAIN.
     int native_handle();
 
     /// Elements of any type that is a row of bytes: arrays, vectors, spans.

@@ -45,10 +45,14 @@ TEST(NativeHandle, PollsReadableForEachMessageAndNotWithoutOne) {
             std::vector<std::byte> message(static_cast<std::size_t>(found->bytes));
             world.recv(message, 1, i);
             std::byte answer{};
-            // Nothing is there and nothing comes before we answer.
-            while (world.iprobe(1, any_tag)) {
+            // Nothing is there and nothing comes before we answer; but what we know already may be
+            // told once more, and then looking once more is enough.
+            bool readable = true;
+            for (int looks = 0; readable && looks < 100; ++looks) {
+                ASSERT_FALSE(world.iprobe(1, any_tag)) << i;
+                readable = polls_readable(fd, 0);
             }
-            EXPECT_FALSE(polls_readable(fd, 0)) << i;
+            EXPECT_FALSE(readable) << i;
             world.send(Segment(&answer, 1), 1, i);
         }
     });
