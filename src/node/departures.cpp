@@ -85,6 +85,10 @@ void Endpoint::bury() noexcept {
             Operation* const next = queue.after(*each);
             if (gone || each->context->broken) {
                 queue.remove(*each);
+                // Not announced yet: nobody knows of its hand-off.
+                if (each->bytes > eager_bytes || each->synchronous) {
+                    free_handoffs_.push_back(each->copying->handoff);
+                }
                 each->finish(each->context->broken ? each->context->broken
                                                    : make_error_code(Errc::peer_left));
             }

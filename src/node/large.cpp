@@ -60,6 +60,7 @@ std::size_t Endpoint::announcement_bytes(const Operation& send) noexcept {
 void Endpoint::write_announcement(Operation& send, std::byte* to) noexcept {
     Handoff& shared = handoff(send.copying->handoff);
     send.copying->staged = send.copying->unreadable = send.copying->brought = false;
+    send.copying->push_end = send.copying->left_end = 0;
     shared.offer();
     bring_stage(send, shared);
 
