@@ -5,11 +5,13 @@
 #include <algorithm>
 #include <array>
 #include <optional>
+#include <system_error>
 
 #include "cli/bench_p2p_roudi.hpp"
 #include "cli/bench_p2p_ways.hpp"
 #include "cli/bench_timing.hpp"
 #include "cli/bench_turns.hpp"
+#include "node/ways_file.hpp"
 
 namespace onecopy::cli {
 namespace {
@@ -216,6 +218,18 @@ private:
     JobTurns turns_;
 };
 
+/// Which way onecopy's large messages go.
+std::string ways_in_use() {
+    try {
+        const node::LoadedWays ways = node::load_ways();
+        return fmt::format("Ways of onecopy's large messages: {}{}{}.",
+                           ways.file.empty() ? "as built in" : "as `onecopy tune` measured them",
+                           ways.settings.empty() ? "" : ", and ONECOPY_WAYS=", ways.settings);
+    } catch (const std::system_error&) {
+        return "ONECOPY_WAYS is wrong, so onecopy cannot be measured.";
+    }
+}
+
 void describe_conditions(const P2pBench& bench, std::span<const int> cpus, Report& report) {
     std::vector<std::string>& notes = report.notes;
     if (cpus.empty()) {
@@ -227,6 +241,7 @@ void describe_conditions(const P2pBench& bench, std::span<const int> cpus, Repor
                                         ? ", and round again: such ranks share cores"
                                         : ""));
     }
+    notes.push_back(ways_in_use());
     notes.emplace_back(
         "One operation after a barrier of the bench's own, from the first rank's begin to the last "
         "one's end; the ways take turns, block by block. Sources are rewritten and results "
