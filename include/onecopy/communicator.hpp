@@ -88,8 +88,8 @@ private:
 /// Errors: Errc::peer_died, a rank of this communicator has ended (all that waits here ends with
 /// it, and nothing can be begun any more: shrink()); Errc::peer_left, the other rank has left the
 /// job; Errc::truncated; Errc::bad_rank; Errc::bad_tag; EFAULT, a page of either side cannot be
-/// read or written (of messages above 64 KiB: smaller ones may be copied by the processor, and then
-/// a bad address is a signal, as in memcpy); ENOMEM, no memory for what is on its way.
+/// read or written (of messages above 64 KiB: smaller ones, and memory that was good before, may be
+/// copied by the processor, and then a bad address is a signal, as in memcpy); ENOMEM, no memory for what is on its way.
 ///
 /// One thread at a time, unless the Node was made for threads.
 class Communicator {

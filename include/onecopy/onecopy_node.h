@@ -171,8 +171,8 @@ typedef struct onecopy_status {
 
 /* Returns when the memory may be changed again: small messages were copied then, large ones
  * received. Errors of this and of all below: those of enum onecopy_error; -EFAULT, a page of either
- * side cannot be read or written (above 64 KiB only: smaller messages may be copied by the
- * processor, and then a bad address is a signal, as in memcpy); -ENOMEM, no memory for what is on
+ * side cannot be read or written (above 64 KiB only: smaller messages, and memory that was good
+ * before, may be copied by the processor, and then a bad address is a signal, as in memcpy); -ENOMEM, no memory for what is on
  * its way. */
 int onecopy_send(onecopy_comm* comm, const void* memory, size_t bytes, int to, int tag);
 

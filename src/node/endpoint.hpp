@@ -34,6 +34,7 @@
 #include "onecopy/node_counters.hpp"
 #include "os/coarse_clock.hpp"
 #include "os/process_number.hpp"
+#include "os/touch.hpp"
 
 namespace onecopy::node {
 
@@ -261,6 +262,7 @@ private:
 
     // Large messages through slots that both copy to and from (staged.cpp):
     void begin_unmapped(Operation& receive) noexcept;
+    bool is_accessible(Place<Segment> place, std::uint64_t bytes, os::Touch how) noexcept;
     void bring_stage(Operation& send, Handoff& shared) noexcept;
     void give_back_stage(const StageSlots& slots) noexcept;
     bool open_stage(Operation& receive, Help way) noexcept;
@@ -309,6 +311,12 @@ private:
     std::vector<HandoffName> free_handoffs_;
     std::size_t handoffs_ = 0;
     std::vector<StageSlots> free_stages_;
+    struct GoodRun {
+        std::uintptr_t begin = 0, end = 0;
+        os::Touch how{};
+    };
+    std::array<GoodRun, 8> good_;  // memory of ours that the kernel was asked about
+    std::size_t next_good_ = 0;
     struct LostStage {
         StageSlots slots;
         HandoffName handoff;

@@ -36,7 +36,7 @@ constexpr int rounds_for_the_sender = 400;
 /// Short messages in shorter slots, so that both are at work.
 std::uint64_t slot_bytes_for(std::uint64_t bytes, const Ways& ways) noexcept {
     constexpr std::uint64_t least = 4096;
-    return std::clamp<std::uint64_t>(bytes / 8 / least * least, least, ways.slot_bytes);
+    return std::clamp<std::uint64_t>(bytes / 4 / least * least, least, ways.slot_bytes);
 }
 
 /// Walks over up to `bytes` of a list.
@@ -54,18 +54,26 @@ void each_run(Place<Segment>& place, std::uint64_t bytes, const Visit& visit) no
     place.seek(place.at() + bytes);
 }
 
-bool is_accessible(Place<Segment> place, std::uint64_t bytes, os::Touch how) noexcept {
-    bool good = true;
-    each_run(place, bytes, [&](const std::byte* from, std::uint64_t /*done*/, std::size_t part) {
-        good = good && os::accessible(from, part, how) == part;
-    });
-    return good;
-}
-
 /// Stages that a rank has at the most: more large messages at a time are fetched by calls.
 constexpr std::size_t most_stages = 4;
 
 }  // namespace
+
+/// What was good a while ago is not asked about again: a program that sends from memory which it
+/// has unmapped since gets its signal.
+bool Endpoint::is_accessible(Place<Segment> place, std::uint64_t bytes, os::Touch how) noexcept {
+    bool good = true;
+    each_run(place, bytes, [&](const std::byte* from, std::uint64_t /*done*/, std::size_t part) {
+        const auto begin = reinterpret_cast<std::uintptr_t>(from);
+        const bool known = std::any_of(good_.begin(), good_.end(), [&](const GoodRun& each) {
+            return each.how == how && each.begin <= begin && begin + part <= each.end;
+        });
+        if (known || !good) return;
+        good = os::accessible(from, part, how) == part;
+        if (good) good_[next_good_++ % good_.size()] = {begin, begin + part, how};
+    });
+    return good;
+}
 
 /// Slots that nobody else uses; false: none now.
 bool Endpoint::take_stage(StageSlots& slots) noexcept {
