@@ -278,7 +278,8 @@ private:
     void stop_pushing() noexcept;
     StageSlot& slot(const Handoff& shared, std::uint64_t number) const noexcept {
         const StageSlots& slots = shared.slots;
-        return *reinterpret_cast<StageSlot*>(memory_.block(slots[number % shared.slot_count]));
+        return *reinterpret_cast<StageSlot*>(
+            memory_.block(slots[static_cast<std::size_t>(number % shared.slot_count)]));
     }
     void withdraw(Operation& send, std::error_code error) noexcept;
     void remove_offer(Operation& send) noexcept;
