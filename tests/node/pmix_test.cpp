@@ -118,11 +118,11 @@ TEST_F(Pmix, ARankThatDiesBeforeItJoinsEndsTheJob) {
 TEST_F(Pmix, WhoWaitsInVainForARankOfThisMachineIsTold) {
     for (const char* const absent : {"0:pause", "1:pause"}) {
         const Ended result = start(3, {absent, "timeout=1000", "node"});
-        EXPECT_EQ(result.status, test::rank_wrong) << absent;
+        EXPECT_EQ(result.status, test::rank_wrong) << absent << '\n' << result.err;
         EXPECT_NE(result.err.find("system " + std::to_string(ETIMEDOUT) +
                                   " onecopy: join a job by PMIx: wait for"),
                   std::string::npos)
-            << result.err;
+            << absent << '\n' << result.err;
     }
 }
 
