@@ -5,15 +5,14 @@
 // both are there. Memory from the node's arena needs no system call for that.
 #pragma once
 
-#include <concepts>
 #include <cstddef>
 #include <memory>
 #include <optional>
-#include <ranges>
 #include <span>
 #include <system_error>
-#include <type_traits>
 
+#include "onecopy/collectives.hpp"
+#include "onecopy/elements.hpp"
 #include "onecopy/error.hpp"
 #include "onecopy/message_view.hpp"
 #include "onecopy/request.hpp"
@@ -29,24 +28,6 @@ class Context;
 class Endpoint;
 struct Arrived;
 }  // namespace node
-
-namespace detail {
-template <class T>
-concept Element = std::is_trivially_copyable_v<T> && !std::same_as<std::remove_cv_t<T>, Segment> &&
-                  !std::same_as<std::remove_cv_t<T>, ConstSegment>;
-template <class R>
-concept Elements = std::ranges::contiguous_range<R> && std::ranges::sized_range<R> &&
-    Element<std::ranges::range_value_t<R>> && !std::convertible_to<R, ConstSegment>;
-
-template <Elements R>
-ConstSegment bytes_of(const R& range) noexcept {
-    return std::as_bytes(std::span(std::ranges::data(range), std::ranges::size(range)));
-}
-template <Elements R>
-Segment writable_bytes_of(R&& range) noexcept {
-    return std::as_writable_bytes(std::span(std::ranges::data(range), std::ranges::size(range)));
-}
-}  // namespace detail
 
 /// A message that was found and taken out of the queue: nobody else receives it. Movable. To be
 /// received: a large one keeps its sender waiting until then, and until this is destroyed.
@@ -92,7 +73,7 @@ private:
 /// copied by the processor, and then a bad address is a signal, as in memcpy); ENOMEM, no memory for what is on its way.
 ///
 /// One thread at a time, unless the Node was made for threads.
-class Communicator {
+class Communicator : public Collectives {
 public:
     Communicator() noexcept = default;
 
@@ -153,10 +134,6 @@ public:
     /// the same block may be sent to several.
     MessageView recv_view(int from = any_source, int tag = any_tag);
 
-    /// Returns when all ranks have called it.
-    void barrier();
-    void barrier(std::error_code& error) noexcept;
-
     /// A communicator of the same ranks with messages of its own. All ranks call it.
     Communicator dup();
     /// One of all ranks that gave the same `color`, ordered by `key`, then by their rank here; an
@@ -212,10 +189,6 @@ private:
     friend class Node;
     Communicator(node::Endpoint& endpoint, std::uint32_t number, const std::vector<int>& members,
                  int rank);
-
-    node::Endpoint* endpoint_ = nullptr;
-    node::Context* context_ = nullptr;  // of the user's messages
-    node::Context* inner_ = nullptr;    // of our own: barrier, split
 };
 
 }  // namespace onecopy

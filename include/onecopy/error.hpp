@@ -15,6 +15,7 @@ enum class Errc {
     bad_tag,        ///< tags are not negative (but any_tag, where a message is received)
     cancelled,      ///< the receive was cancelled before a message came
     no_job,         ///< this process is no rank: not started by `onecopy run`, no key given
+    mismatch,       ///< the ranks of a collective do not agree on what it is
 };
 
 /// Named "onecopy". Any thread.

@@ -44,7 +44,8 @@ enum onecopy_error {
     ONECOPY_ERR_BAD_RANK = -10004,  /* no such rank in the communicator */
     ONECOPY_ERR_BAD_TAG = -10005,   /* tags are not negative (but ONECOPY_ANY_TAG, to receive) */
     ONECOPY_ERR_CANCELLED = -10006, /* the receive was cancelled before a message came */
-    ONECOPY_ERR_NO_JOB = -10007     /* not started by `onecopy run`, and no key is given */
+    ONECOPY_ERR_NO_JOB = -10007,    /* not started by `onecopy run`, and no key is given */
+    ONECOPY_ERR_MISMATCH = -10008   /* the ranks of a collective do not agree on what it is */
 };
 
 /* What such a number says, in a few words, without a full stop; "no error" if it is not negative.

@@ -22,6 +22,7 @@ ONECOPY_SAME_ERROR(BAD_RANK, bad_rank);
 ONECOPY_SAME_ERROR(BAD_TAG, bad_tag);
 ONECOPY_SAME_ERROR(CANCELLED, cancelled);
 ONECOPY_SAME_ERROR(NO_JOB, no_job);
+ONECOPY_SAME_ERROR(MISMATCH, mismatch);
 #undef ONECOPY_SAME_ERROR
 
 std::string text_of(int error) {

@@ -79,9 +79,8 @@ Status status_of(const node::Arrived& message) noexcept {
 
 Communicator::Communicator(Endpoint& endpoint, std::uint32_t number,
                            const std::vector<int>& members, int rank)
-    : endpoint_(&endpoint),
-      context_(&endpoint.open(2 * number, members, rank)),
-      inner_(&endpoint.open(2 * number + 1, members, rank)) {}
+    : Collectives(endpoint, endpoint.open(2 * number, members, rank),
+                  endpoint.open(2 * number + 1, members, rank)) {}
 
 int Communicator::rank() const noexcept { return context_->rank(); }
 int Communicator::size() const noexcept { return context_->size(); }
@@ -291,18 +290,19 @@ Message Communicator::mprobe(int from, int tag) {
     }
 }
 
-void Communicator::barrier(std::error_code& error) noexcept {
+void Collectives::barrier(std::error_code& error) noexcept {
     // Each round everybody hears, directly or not, of twice as many others. Who has failed goes on
     // and says so: else those who wait for him, and for whom nobody failed, would wait for ever.
     error.clear();
+    const int ranks = context_->size();
     std::byte failed{0};
-    for (int distance = 1; distance < size(); distance *= 2) {
+    for (int distance = 1; distance < ranks; distance *= 2) {
         Operation receive, send;
         std::byte theirs{0};
         describe(receive, Kind::receive, *inner_, Pieces(Segment(&theirs, 1)),
-                 (rank() - distance + size()) % size(), barrier_tag);
+                 (context_->rank() - distance + ranks) % ranks, barrier_tag);
         describe(send, Kind::send, *inner_, Pieces(ConstSegment(&failed, 1)),
-                 (rank() + distance) % size(), barrier_tag);
+                 (context_->rank() + distance) % ranks, barrier_tag);
         Endpoint::Lock lock(*endpoint_);
         endpoint_->start(receive);
         endpoint_->start(send);
@@ -318,7 +318,7 @@ void Communicator::barrier(std::error_code& error) noexcept {
         }
     }
 }
-void Communicator::barrier() {
+void Collectives::barrier() {
     std::error_code error;
     barrier(error);
     check(error, "onecopy: barrier");

@@ -24,6 +24,8 @@ public:
                 return "the receive was cancelled";
             case Errc::no_job:
                 return "this process is no rank of a job; start it with `onecopy run`";
+            case Errc::mismatch:
+                return "the ranks of a collective do not agree on what it is";
         }
         return "unknown error " + std::to_string(value);
     }
