@@ -4,7 +4,6 @@
 #include <concepts>
 #include <cstddef>
 #include <cstdint>
-#include <memory>
 #include <span>
 #include <system_error>
 
@@ -20,7 +19,7 @@ class Context;
 class Endpoint;
 }  // namespace node
 namespace collectives {
-class Group;
+struct Prepared;
 }
 
 /// How elements are combined: one of the predefined operations, or a caller's function.
@@ -199,7 +198,8 @@ public:
     template <class T>
     requires detail::has_type<T> T allreduce(const T& value, Op op) {
         T result{};
-        allreduce(std::as_bytes(std::span(&value, 1)), std::as_writable_bytes(std::span(&result, 1)),
+        allreduce(std::as_bytes(std::span(&value, 1)),
+                  std::as_writable_bytes(std::span(&result, 1)),
                   Reduction(op, detail::type_of<std::span<const T>>));
         return result;
     }
@@ -213,9 +213,8 @@ protected:
     node::Context* inner_ = nullptr;    // of our own
 
 private:
-    friend class collectives::Group;
-    /// Made at the first call. (Communicators are handles: copies of the pointers, one group.)
-    std::shared_ptr<collectives::Group> group_;
+    std::error_code call(const collectives::Prepared& prepared) noexcept;
+    Request begin(const collectives::Prepared& prepared);
 };
 
 }  // namespace onecopy

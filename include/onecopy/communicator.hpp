@@ -70,7 +70,8 @@ private:
 /// it, and nothing can be begun any more: shrink()); Errc::peer_left, the other rank has left the
 /// job; Errc::truncated; Errc::bad_rank; Errc::bad_tag; EFAULT, a page of either side cannot be
 /// read or written (of messages above 64 KiB: smaller ones, and memory that was good before, may be
-/// copied by the processor, and then a bad address is a signal, as in memcpy); ENOMEM, no memory for what is on its way.
+/// copied by the processor, and then a bad address is a signal, as in memcpy); ENOMEM, no memory
+/// for what is on its way.
 ///
 /// One thread at a time, unless the Node was made for threads.
 class Communicator : public Collectives {

@@ -65,7 +65,8 @@ constexpr Type type_for() noexcept {
     }
 }
 template <class T>
-concept has_type = type_for<std::remove_cv_t<T>>() != no_type;
+concept has_type = type_for<std::remove_cv_t<T>>()
+!= no_type;
 template <class R>
 concept Reducible = Elements<R> && has_type<std::ranges::range_value_t<R>>;
 template <class R>

@@ -57,6 +57,7 @@ public:
     [[nodiscard]] node::Operation* operation() const noexcept { return operation_.get(); }
 
 private:
+    friend class Collectives;
     friend class Communicator;
     friend class Message;
     friend class Requests;

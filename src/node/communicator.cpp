@@ -16,7 +16,7 @@ using node::Operation;
 using node::Pieces;
 
 /// Tags of our own messages, in contexts that no user's message is in.
-constexpr int barrier_tag = 0, gather_tag = 1, answer_tag = 2;
+constexpr int gather_tag = 1, answer_tag = 2;
 
 /// In the place of a communicator's number: there will be none, since not all came.
 constexpr int somebody_left = -2;
@@ -288,40 +288,6 @@ Message Communicator::mprobe(int from, int tag) {
         // With several threads another one may have been faster.
         if (auto message = improbe(from, tag)) return std::move(*message);
     }
-}
-
-void Collectives::barrier(std::error_code& error) noexcept {
-    // Each round everybody hears, directly or not, of twice as many others. Who has failed goes on
-    // and says so: else those who wait for him, and for whom nobody failed, would wait for ever.
-    error.clear();
-    const int ranks = context_->size();
-    std::byte failed{0};
-    for (int distance = 1; distance < ranks; distance *= 2) {
-        Operation receive, send;
-        std::byte theirs{0};
-        describe(receive, Kind::receive, *inner_, Pieces(Segment(&theirs, 1)),
-                 (context_->rank() - distance + ranks) % ranks, barrier_tag);
-        describe(send, Kind::send, *inner_, Pieces(ConstSegment(&failed, 1)),
-                 (context_->rank() + distance) % ranks, barrier_tag);
-        Endpoint::Lock lock(*endpoint_);
-        endpoint_->start(receive);
-        endpoint_->start(send);
-        for (Operation* const each : {&send, &receive}) {
-            const std::error_code found = finish(*endpoint_, lock, *each).error;
-            if (!error) error = found;
-        }
-        if (!error && theirs != std::byte{0}) error = static_cast<Errc>(theirs);
-        if (error) {
-            const bool ours = error.category() == onecopy_category();
-            failed =
-                static_cast<std::byte>(ours ? error.value() : static_cast<int>(Errc::peer_left));
-        }
-    }
-}
-void Collectives::barrier() {
-    std::error_code error;
-    barrier(error);
-    check(error, "onecopy: barrier");
 }
 
 Communicator Communicator::dup() { return split(0, rank()); }

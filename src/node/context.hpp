@@ -2,6 +2,7 @@
 #pragma once
 
 #include <cstdint>
+#include <memory>
 #include <system_error>
 #include <utility>
 #include <vector>
@@ -34,6 +35,9 @@ public:
     }
     [[nodiscard]] const std::vector<int>& members() const noexcept { return members_; }
     [[nodiscard]] Matching& matching() noexcept { return matching_; }
+
+    /// What the layer above keeps for this communicator, made when first needed.
+    std::shared_ptr<void> above;
 
     /// Why nothing can be begun here any more; empty: it can.
     std::error_code broken;

@@ -36,6 +36,7 @@ Endpoint::Endpoint(JobMemory memory, int rank, const Arena* arena, bool threads,
                    const WayTable& ways)
     : memory_(std::move(memory)),
       rank_(rank),
+      arena_(arena),
       threads_(threads),
       ways_(ways),
       peers_(memory_, rank),
@@ -255,6 +256,9 @@ bool Endpoint::cancel(Operation& receive) noexcept {
 
 bool Endpoint::is_done(Operation& operation) noexcept {
     if (operation.progress == Progress::offered) look_at_offer(operation);
+    if (operation.progress == Progress::working && operation.work->is_over()) {
+        operation.finish(operation.work->error());
+    }
     return operation.done();
 }
 
@@ -295,6 +299,12 @@ bool Endpoint::progress() noexcept {
     if (watch_.departures() > departures_seen_) {
         bury();
         any = true;
+    }
+    for (Work* each = works_.first(); each != nullptr;) {
+        Work* const next = works_.after(*each);
+        any = each->advance() || any;
+        if (each->is_over()) works_.remove(*each);
+        each = next;
     }
     // Another thread may sleep for what was done here.
     if (any && threads_) tell(rank_);

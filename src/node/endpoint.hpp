@@ -28,6 +28,7 @@
 #include "node/stage.hpp"
 #include "node/watch.hpp"
 #include "node/ways.hpp"
+#include "node/work.hpp"
 #include "onecopy/arena.hpp"
 #include "onecopy/attachment.hpp"
 #include "onecopy/error.hpp"
@@ -77,6 +78,8 @@ public:
     [[nodiscard]] const NodeCounters& counters() const noexcept { return counters_; }
     [[nodiscard]] Watch& watch() noexcept { return watch_; }
     [[nodiscard]] Peers& peers() noexcept { return peers_; }
+    [[nodiscard]] const Arena* arena() const noexcept { return arena_; }
+    [[nodiscard]] bool has_threads() const noexcept { return threads_; }
 
     /// Held by a thread while it is in here. A no-op where one thread is promised.
     class Lock {
@@ -150,6 +153,17 @@ public:
     /// One round; true if anything happened.
     bool progress() noexcept;
 
+    /// From now on progress() advances it, until it is over.
+    void begin(Work& work) noexcept { works_.append(work); }
+
+    /// After something was stored that the rank may sleep for.
+    void tell(int rank) noexcept { memory_.line(rank).bell.ring_if_asleep(); }
+    /// Whether anybody has left or died, as far as is known without a look.
+    [[nodiscard]] bool has_seen_departures() const noexcept { return departures_seen_ > 0; }
+    [[nodiscard]] Stage stage_of(int rank) const noexcept {
+        return stages_[static_cast<std::size_t>(rank)];
+    }
+
     /// Goes on until `ready()` says so. `rank` (in the job; -1: any) is who it depends on. The lock
     /// is let go while others are waited for. `ready` must become true when an operation fails, and
     /// it does when a rank departs: see bury().
@@ -201,8 +215,6 @@ private:
     }
 
     Bell& own_bell() noexcept { return memory_.line(rank_).bell; }
-    /// After something was stored that the rank may sleep for.
-    void tell(int rank) noexcept { memory_.line(rank).bell.ring_if_asleep(); }
 
     /// While one spins: whether who it waits for still is there. All are many, for short waits.
     void look_after(int rank, bool for_long) noexcept {
@@ -291,6 +303,7 @@ private:
 
     JobMemory memory_;
     int rank_;
+    const Arena* arena_;
     bool threads_;
     WayTable ways_;
     std::uint32_t cpu_ = 0;  // as in our line
@@ -309,6 +322,7 @@ private:
     Context* last_context_ = nullptr;
     List<Operation, Working> copies_;
     List<Operation, Working> offers_;
+    List<Work, Working> works_;
     std::vector<HandoffName> free_handoffs_;
     std::size_t handoffs_ = 0;
     std::vector<StageSlots> free_stages_;

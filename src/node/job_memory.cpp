@@ -33,22 +33,23 @@ struct BlockCounts {
 };
 
 /// A ring in each direction of every pair, to oneself too, and for every rank some blocks of
-/// hand-offs and stages; in 32 bits as much as fits.
+/// hand-offs and stages, and the boards of some communicators; in 32 bits as much as fits.
 BlockCounts blocks_for(int ranks) noexcept {
     const auto count = static_cast<std::uint64_t>(ranks);
     const std::uint64_t room =
         std::min<std::uint64_t>(std::numeric_limits<std::size_t>::max() / 16 / block_bytes,
                                 std::numeric_limits<std::uint32_t>::max());
-    const std::uint64_t others = std::min((4 * stage_slots + 16) * count, room / 2);
+    const std::uint64_t others = std::min((4 * stage_slots + 16 + 256) * count, room / 2);
     const std::uint64_t rings = std::min(count * count, room - others);
     return {static_cast<std::uint32_t>(rings), static_cast<std::uint32_t>(rings + others)};
 }
 
-std::optional<std::uint32_t> take(std::atomic<std::uint32_t>& counter, std::uint32_t end) noexcept {
+std::optional<std::uint32_t> take(std::atomic<std::uint32_t>& counter, std::uint32_t end,
+                                  std::uint32_t count) noexcept {
     std::uint32_t number = counter.load(std::memory_order_relaxed);
     do {
-        if (number >= end) return {};
-    } while (!counter.compare_exchange_weak(number, number + 1, std::memory_order_relaxed));
+        if (number > end || count > end - number) return {};
+    } while (!counter.compare_exchange_weak(number, number + count, std::memory_order_relaxed));
     return number;
 }
 
@@ -89,7 +90,7 @@ JobMemory JobMemory::create(int ranks) {
     const auto [rings, blocks] = blocks_for(ranks);
     memory.segment_ =
         os::JobSegment::create(blocks_offset(ranks) + std::size_t{blocks} * block_bytes +
-                               std::size_t{records} * sizeof(ShrinkRecord));
+                               std::size_t{records} * sizeof(CommunicatorRecord));
     JobHead& head = memory.head();
     head.records = records;
     head.magic = magic;
@@ -111,9 +112,9 @@ JobMemory JobMemory::adopt(os::Fd fd) {
     const JobHead& head = memory.head();
     const auto ranks = static_cast<int>(head.ranks);
     if (head.magic != magic || ranks < 1 || ranks > max_ranks ||
-        memory.segment_.bytes().size() < blocks_offset(ranks) +
-                                             std::size_t{head.blocks} * block_bytes +
-                                             std::size_t{head.records} * sizeof(ShrinkRecord)) {
+        memory.segment_.bytes().size() <
+            blocks_offset(ranks) + std::size_t{head.blocks} * block_bytes +
+                std::size_t{head.records} * sizeof(CommunicatorRecord)) {
         fail(EINVAL, "onecopy: join a job: its memory is another version's or width's");
     }
     memory.find_parts();
@@ -126,12 +127,12 @@ void JobMemory::find_parts() noexcept {
 }
 
 std::optional<std::uint32_t> JobMemory::take_ring() const noexcept {
-    return take(head().taken_rings, head().rings);
+    return take(head().taken_rings, head().rings, 1);
 }
 
-std::optional<std::uint32_t> JobMemory::take_block() const noexcept {
+std::optional<std::uint32_t> JobMemory::take_blocks(std::uint32_t count) const noexcept {
     JobHead& shared = head();
-    const auto number = take(shared.taken_blocks, shared.blocks - shared.rings);
+    const auto number = take(shared.taken_blocks, shared.blocks - shared.rings, count);
     if (!number) return {};
     return shared.rings + *number;
 }

@@ -79,13 +79,17 @@ struct alignas(64) RankLine {
 inline constexpr std::size_t block_bytes = (sizeof(RingMemory) + 4095) / 4096 * 4096;
 static_assert(sizeof(StageSlot) <= block_bytes);
 
-/// What the survivors of a communicator agree on after a death: see shrink.cpp. Of the context of
-/// that number; zero at first.
-struct alignas(64) ShrinkRecord {
+/// What the members of a communicator find each other by; of the communicator of that number. Zero
+/// at first.
+struct alignas(64) CommunicatorRecord {
+    // What the survivors agree on after a death: see shrink.cpp.
     /// The block that holds the agreement, counted from 1; whoever stores it first decides.
     std::atomic<std::uint32_t> decided;
     /// By rank in the communicator, a bit each: who has come. Each sets its own (release).
     std::array<std::atomic<std::uint32_t>, max_ranks / 32> arrived;
+    /// The block in which the members' boards stand (collectives/board.hpp), counted from 1;
+    /// whoever stores it first decides.
+    std::atomic<std::uint32_t> boards;
 };
 
 /// When a process was started, in ticks of 10 ms since the machine was, which with its number names
@@ -119,17 +123,21 @@ public:
         return reinterpret_cast<RankLine*>(segment_.bytes().data() +
                                            lines_offset)[static_cast<std::size_t>(rank)];
     }
-    /// A block that nobody has, zero; nothing if there are no more. Any thread.
-    [[nodiscard]] std::optional<std::uint32_t> take_block() const noexcept;
+    /// Blocks that nobody has, zero, one behind the other: the first; nothing if there are no more.
+    /// Any thread.
+    [[nodiscard]] std::optional<std::uint32_t> take_blocks(std::uint32_t count) const noexcept;
+    [[nodiscard]] std::optional<std::uint32_t> take_block() const noexcept {
+        return take_blocks(1);
+    }
     /// The same for a ring.
     [[nodiscard]] std::optional<std::uint32_t> take_ring() const noexcept;
     [[nodiscard]] std::byte* block(std::uint32_t number) const noexcept {
         return blocks_ + std::size_t{number} * block_bytes;
     }
     /// Of the communicator with that number; null if there are none for so many.
-    [[nodiscard]] ShrinkRecord* shrink_record(std::uint32_t number) const noexcept {
+    [[nodiscard]] CommunicatorRecord* record(std::uint32_t number) const noexcept {
         if (number >= head().records) return nullptr;
-        return reinterpret_cast<ShrinkRecord*>(records_) + number;
+        return reinterpret_cast<CommunicatorRecord*>(records_) + number;
     }
     [[nodiscard]] RingMemory& ring(std::uint32_t number) const noexcept {
         return *reinterpret_cast<RingMemory*>(block(number));

@@ -9,16 +9,16 @@
 #include "node/kept.hpp"
 #include "node/list.hpp"
 #include "node/pieces.hpp"
+#include "node/work.hpp"
 #include "onecopy/status.hpp"
 
 namespace onecopy::node {
 
 class Context;
 
-struct Posted;  // tags of the lists an operation can be in
-struct Working;
+struct Posted;  // tag of a list an operation can be in, as Working is
 
-enum class Kind : std::uint8_t { send, receive };
+enum class Kind : std::uint8_t { send, receive, collective };
 
 enum class Progress : std::uint8_t {
     idle,     ///< not begun, or a persistent one that is between two rounds
@@ -26,6 +26,7 @@ enum class Progress : std::uint8_t {
     offered,  ///< a large send, announced: the receiver will turn its hand-off
     posted,   ///< a receive without a message
     pulling,  ///< a receive that copies
+    working,  ///< a collective
     done
 };
 
@@ -60,6 +61,8 @@ struct Operation : Hook<Posted>, Hook<Working>, Kept<Operation> {
 
     /// What only a large message needs; a small one does without the time to make it.
     std::unique_ptr<Copying> copying;
+    /// Of a collective.
+    std::unique_ptr<Work> work;
 
     [[nodiscard]] bool done() const noexcept { return progress == Progress::done; }
     void finish(std::error_code error = {}) noexcept {

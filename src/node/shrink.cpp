@@ -15,8 +15,8 @@
 namespace onecopy {
 namespace {
 
+using node::CommunicatorRecord;
 using node::Endpoint;
-using node::ShrinkRecord;
 using node::Stage;
 
 /// What is decided; in a block of the job's memory, complete before it is stored in the record.
@@ -27,13 +27,13 @@ struct Decision {
 };
 static_assert(sizeof(Decision) <= node::block_bytes);
 
-bool has_come(const ShrinkRecord& record, int rank) noexcept {
+bool has_come(const CommunicatorRecord& record, int rank) noexcept {
     const auto place = static_cast<std::size_t>(rank);
     return (record.arrived[place / 32].load(std::memory_order_acquire) >> place % 32 & 1) != 0;
 }
 
 /// Writes down who has come, if everybody who lives has, and we are the lowest of them.
-void decide(Endpoint& endpoint, const node::Context& old, ShrinkRecord& record) noexcept {
+void decide(Endpoint& endpoint, const node::Context& old, CommunicatorRecord& record) noexcept {
     const auto lives = [&](int rank) {
         return endpoint.watch().stage(old.member(rank)) == Stage::here;
     };
@@ -61,7 +61,7 @@ void decide(Endpoint& endpoint, const node::Context& old, ShrinkRecord& record) 
 Communicator Communicator::shrink() {
     Endpoint::Lock lock(*endpoint_);
     const node::Context& old = *context_;
-    ShrinkRecord* const record = endpoint_->memory().shrink_record(old.number() / 2);
+    CommunicatorRecord* const record = endpoint_->memory().record(old.number() / 2);
     if (record == nullptr) {
         throw std::system_error(ENOMEM, std::system_category(),
                                 "onecopy: shrink: too many communicators were made before");

@@ -76,6 +76,7 @@ Command::Command(Arguments words, const Arguments& environment)
     }
     ::setenv("OMPI_ALLOW_RUN_AS_ROOT", "1", 1);
     ::setenv("OMPI_ALLOW_RUN_AS_ROOT_CONFIRM", "1", 1);
+    ::setenv("TMPDIR", folder_.path().c_str(), 1);
     for (const std::string& each : environment) ::putenv(const_cast<char*>(each.c_str()));
     ::dup2(::open("/dev/null", O_RDONLY | O_CLOEXEC), STDIN_FILENO);
     ::dup2(out_, STDOUT_FILENO);

@@ -28,6 +28,20 @@ struct Ended {
 /// All lines that jobs of these sizes say, each `times` times, sorted.
 Arguments lines_of(const std::vector<int>& sizes, int times = 1);
 
+/// A directory that ends with this object, and what is in it.
+class Folder {
+public:
+    Folder();
+    ~Folder();
+    Folder(const Folder&) = delete;
+    Folder& operator=(const Folder&) = delete;
+
+    [[nodiscard]] const std::string& path() const noexcept { return path_; }
+
+private:
+    std::string path_ = "/tmp/onecopy-launched-XXXXXX";
+};
+
 /// A command in a process group of its own. Its end is this object's, at the latest.
 class Command {
 public:
@@ -46,6 +60,7 @@ public:
 private:
     void end() const;
 
+    Folder folder_;  // for its files alone: an mpirun that aborts may take others' with it
     int out_, err_;
     pid_t pid_ = -1;
 };
@@ -53,20 +68,6 @@ private:
 Ended run(Arguments words, const Arguments& environment = {});
 
 bool is_installed(const char* program);
-
-/// A directory that ends with this object, and what is in it.
-class Folder {
-public:
-    Folder();
-    ~Folder();
-    Folder(const Folder&) = delete;
-    Folder& operator=(const Folder&) = delete;
-
-    [[nodiscard]] const std::string& path() const noexcept { return path_; }
-
-private:
-    std::string path_ = "/tmp/onecopy-launched-XXXXXX";
-};
 
 #define EXPECT_SUCCESS(result, lines)       \
     do {                                    \

@@ -1,0 +1,79 @@
+// What the members of a communicator show each other while they make its collective calls: a board
+// each, written by its member alone and read by all.
+//
+// A member numbers its calls; all members make the same ones, so the numbers agree. Call c uses
+// slot c % call_slots of the boards.
+//
+//   slot.call      stored behind the slot's other bytes (seq_cst, since whoever waits for it may be
+//                  about to sleep); loaded by the others (acquire): they see the bytes then
+//   finished       all calls below are over here: their slots, and this member's memory, are not
+//                  looked at any more (release; acquire). A member uses a slot again when everybody
+//                  has finished the call before that was in it.
+//   awaits         whom the member is about to sleep for (seq_cst both): see Group::announce()
+//   trouble        once not 0, the communicator is of no more use, and why (seq_cst)
+//   frame.word     of the large call at work: its frame's number, and the phase that is complete
+//                  (seq_cst; acquire). It only goes up.
+//
+// All are zero at first, and no call has the number 0.
+#pragma once
+
+#include <array>
+#include <atomic>
+#include <cstddef>
+#include <cstdint>
+
+#include "node/job_memory.hpp"
+
+namespace onecopy::collectives {
+
+inline constexpr std::uint32_t call_slots = 8;
+inline constexpr std::uint32_t frame_slots = 8;
+
+/// One call's. Not a power of two, so that they do not all fall on the same lines of a cache.
+struct alignas(64) Slot {
+    std::atomic<std::uint32_t> call;
+    std::uint32_t finished;   ///< by this member, when it began the call
+    std::uint64_t signature;  ///< of what the call is: see Call::signature()
+    std::array<std::byte, 4096 + 48> data;
+};
+inline constexpr std::size_t slot_data_bytes = sizeof(Slot::data);
+static_assert(sizeof(Slot) % 64 == 0 && sizeof(Slot) == 16 + slot_data_bytes);
+
+/// In a slot's data for a large call.
+struct Published {
+    std::uint64_t from, to, partial;
+    std::uint32_t flags;
+};
+/// All that others touch of the member's memory can be mapped, and it can map all that it touches.
+inline constexpr std::uint32_t mapped_flag = 1;
+/// It has memory for frames.
+inline constexpr std::uint32_t frames_flag = 2;
+
+struct alignas(64) Frame {
+    std::atomic<std::uint64_t> word;
+};
+
+struct Board {
+    alignas(64) std::atomic<std::uint32_t> finished;
+    alignas(64) std::atomic<std::uint32_t> awaits;
+    std::atomic<std::uint64_t> trouble;
+    /// The first of the blocks of the frames' bytes, one behind the other, counted from 1.
+    std::uint32_t frame_blocks;
+    std::array<Frame, frame_slots> frames;
+    std::array<Slot, call_slots> slots;
+};
+static_assert(sizeof(Board) <= node::block_bytes);
+
+/// In Board::awaits: nobody, everybody, or a member, counted from 1.
+inline constexpr std::uint32_t awaits_nobody = 0;
+inline constexpr std::uint32_t awaits_all = ~std::uint32_t{0};
+
+/// Where the members' boards are: block numbers counted from 1, by member.
+struct BoardTable {
+    std::array<std::atomic<std::uint32_t>, node::max_ranks> blocks;
+};
+static_assert(sizeof(BoardTable) <= node::block_bytes);
+/// In the table: the member found no memory for its board.
+inline constexpr std::uint32_t no_board = ~std::uint32_t{0};
+
+}  // namespace onecopy::collectives

@@ -1,0 +1,363 @@
+// The calls themselves: what they are made of, and what is checked.
+#include "onecopy/collectives.hpp"
+
+#include <system_error>
+
+#include "collectives/prepared.hpp"
+#include "node/context.hpp"
+#include "onecopy/error.hpp"
+
+namespace onecopy {
+namespace {
+
+using collectives::Call;
+using collectives::Collective;
+using collectives::Prepared;
+
+/// A reduction of so many bytes that can be made.
+std::error_code check(const Reduction& how, std::uint64_t bytes) noexcept {
+    const std::size_t element = how.element_bytes();
+    const bool known = how.function.call != nullptr || allowed(how.op, how.type);
+    return known && element != 0 && bytes % element == 0
+               ? std::error_code()
+               : std::make_error_code(std::errc::invalid_argument);
+}
+
+std::error_code check(bool good) noexcept {
+    return good ? std::error_code() : std::make_error_code(std::errc::invalid_argument);
+}
+
+void throw_if(const std::error_code& error, const char* what) {
+    if (error) throw std::system_error(error, what);
+}
+
+std::error_code check_root(const node::Context& context, int root) noexcept {
+    return context.has(root) ? std::error_code() : make_error_code(Errc::bad_rank);
+}
+
+Prepared make_barrier(const node::Context& /*context*/) noexcept {
+    Prepared made{Call(Collective::allgather, 0, 0), {}};
+    made.call.is_barrier = true;
+    return made;
+}
+
+Prepared make_bcast(const node::Context& context, Segment memory, int root) noexcept {
+    Prepared made{Call(Collective::bcast, root, memory.size()), check_root(context, root)};
+    made.call.from = made.call.to = memory.data();
+    return made;
+}
+
+Prepared make_gather(const node::Context& context, ConstSegment from, Segment to,
+                     int root) noexcept {
+    Prepared made{Call(Collective::gather, root, from.size()), check_root(context, root)};
+    made.call.from = from.data();
+    made.call.to = to.data();
+    if (!made.error && context.rank() == root) {
+        made.error = check(to.size() == from.size() * static_cast<std::size_t>(context.size()));
+    }
+    return made;
+}
+
+Prepared make_scatter(const node::Context& context, ConstSegment from, Segment to,
+                      int root) noexcept {
+    Prepared made{Call(Collective::scatter, root, to.size()), check_root(context, root)};
+    made.call.from = from.data();
+    made.call.to = to.data();
+    if (!made.error && context.rank() == root) {
+        made.error = check(from.size() == to.size() * static_cast<std::size_t>(context.size()));
+    }
+    return made;
+}
+
+Prepared make_allgather(const node::Context& context, ConstSegment from, Segment to) noexcept {
+    Prepared made{Call(Collective::allgather, 0, from.size()),
+                  check(to.size() == from.size() * static_cast<std::size_t>(context.size()))};
+    made.call.from = from.data();
+    made.call.to = to.data();
+    return made;
+}
+
+Prepared make_alltoall(const node::Context& context, ConstSegment from, Segment to) noexcept {
+    const auto ranks = static_cast<std::size_t>(context.size());
+    Prepared made{Call(Collective::alltoall, 0, to.size() / ranks),
+                  check(to.size() == from.size() && to.size() % ranks == 0)};
+    made.call.from = from.data();
+    made.call.to = to.data();
+    return made;
+}
+
+/// A reduction whose result, at those who get it, is as long as what each contributes, or (`parts`)
+/// as one of as many parts of that as there are ranks.
+Prepared make_reduction(const node::Context& context, Collective what, ConstSegment from,
+                        Segment to, const Reduction& how, int root) noexcept {
+    const bool parts = what == Collective::reduce_scatter;
+    Prepared made{Call(what, root, parts ? to.size() : from.size()), {}};
+    made.call.from = from.data();
+    made.call.to = to.data();
+    made.call.reduce_by(how);
+    if (what == Collective::reduce) made.error = check_root(context, root);
+    const std::size_t shares = parts ? static_cast<std::size_t>(context.size()) : 1;
+    const bool gets_it = what != Collective::reduce || context.rank() == root;
+    if (!made.error && gets_it) made.error = check(from.size() == to.size() * shares);
+    if (!made.error) made.error = check(how, made.call.bytes);
+    return made;
+}
+
+/// Whether there is a part for each rank, and all of them in the memory.
+bool fits(const Parts& parts, std::size_t bytes, int ranks) noexcept {
+    const auto count = static_cast<std::size_t>(ranks);
+    if (parts.bytes.size() != count) return false;
+    if (!parts.offsets.empty() && parts.offsets.size() != count) return false;
+    std::size_t at = 0;
+    for (std::size_t i = 0; i < count; ++i) {
+        if (!parts.offsets.empty()) at = parts.offsets[i];
+        if (at > bytes || parts.bytes[i] > bytes - at) return false;
+        at += parts.bytes[i];
+    }
+    return true;
+}
+
+Prepared make_parts(Collective what, int root, ConstSegment from, const Parts* from_parts,
+                    Segment to, const Parts* to_parts) noexcept {
+    Prepared made{Call(what, root, 0), {}};
+    made.call.from = from.data();
+    made.call.to = to.data();
+    made.by_parts = true;
+    made.from_bytes = from.size();
+    made.to_bytes = to.size();
+    if (from_parts != nullptr) made.from_parts = *from_parts;
+    if (to_parts != nullptr) made.to_parts = *to_parts;
+    return made;
+}
+
+Prepared make_gatherv(const node::Context& context, ConstSegment from, Segment to,
+                      const Parts& parts, int root) noexcept {
+    Prepared made = make_parts(Collective::gather, root, from, nullptr, to, &parts);
+    made.error = check_root(context, root);
+    if (!made.error && context.rank() == root) {
+        made.error = check(fits(parts, to.size(), context.size()) &&
+                           parts.bytes[static_cast<std::size_t>(root)] == from.size());
+    }
+    return made;
+}
+
+Prepared make_scatterv(const node::Context& context, ConstSegment from, const Parts& parts,
+                       Segment to, int root) noexcept {
+    Prepared made = make_parts(Collective::scatter, root, from, &parts, to, nullptr);
+    made.error = check_root(context, root);
+    if (!made.error && context.rank() == root) {
+        made.error = check(fits(parts, from.size(), context.size()) &&
+                           parts.bytes[static_cast<std::size_t>(root)] == to.size());
+    }
+    return made;
+}
+
+Prepared make_allgatherv(const node::Context& context, ConstSegment from, Segment to,
+                         const Parts& parts) noexcept {
+    Prepared made = make_parts(Collective::allgather, 0, from, nullptr, to, &parts);
+    made.error = check(fits(parts, to.size(), context.size()) &&
+                       parts.bytes[static_cast<std::size_t>(context.rank())] == from.size());
+    return made;
+}
+
+Prepared make_alltoallv(const node::Context& context, ConstSegment from, const Parts& from_parts,
+                        Segment to, const Parts& to_parts) noexcept {
+    Prepared made = make_parts(Collective::alltoall, 0, from, &from_parts, to, &to_parts);
+    const auto own = static_cast<std::size_t>(context.rank());
+    made.error = check(fits(from_parts, from.size(), context.size()) &&
+                       fits(to_parts, to.size(), context.size()) &&
+                       from_parts.bytes[own] == to_parts.bytes[own]);
+    return made;
+}
+
+Prepared make_reduce_scatter(const node::Context& context, ConstSegment from, Segment to,
+                             std::span<const std::size_t> bytes, const Reduction& how) noexcept {
+    const Parts parts{bytes};
+    Prepared made = make_parts(Collective::reduce_scatter, 0, from, &parts, to, nullptr);
+    made.call.reduce_by(how);
+    made.error = check(fits(parts, from.size(), context.size()) &&
+                       bytes[static_cast<std::size_t>(context.rank())] == to.size());
+    for (const std::size_t part : bytes) {
+        if (!made.error) made.error = check(how, part);
+    }
+    return made;
+}
+
+}  // namespace
+
+void Collectives::barrier() { throw_if(call(make_barrier(*context_)), "onecopy: barrier"); }
+void Collectives::barrier(std::error_code& error) noexcept {
+    error = call(make_barrier(*context_));
+}
+Request Collectives::ibarrier() { return begin(make_barrier(*context_)); }
+
+void Collectives::bcast(Segment memory, int root) {
+    throw_if(call(make_bcast(*context_, memory, root)), "onecopy: bcast");
+}
+void Collectives::bcast(Segment memory, int root, std::error_code& error) noexcept {
+    error = call(make_bcast(*context_, memory, root));
+}
+Request Collectives::ibcast(Segment memory, int root) {
+    return begin(make_bcast(*context_, memory, root));
+}
+
+void Collectives::gather(ConstSegment from, Segment to, int root) {
+    throw_if(call(make_gather(*context_, from, to, root)), "onecopy: gather");
+}
+void Collectives::gather(ConstSegment from, Segment to, int root, std::error_code& error) noexcept {
+    error = call(make_gather(*context_, from, to, root));
+}
+Request Collectives::igather(ConstSegment from, Segment to, int root) {
+    return begin(make_gather(*context_, from, to, root));
+}
+
+void Collectives::gatherv(ConstSegment from, Segment to, const Parts& parts, int root) {
+    throw_if(call(make_gatherv(*context_, from, to, parts, root)), "onecopy: gatherv");
+}
+void Collectives::gatherv(ConstSegment from, Segment to, const Parts& parts, int root,
+                          std::error_code& error) noexcept {
+    error = call(make_gatherv(*context_, from, to, parts, root));
+}
+Request Collectives::igatherv(ConstSegment from, Segment to, const Parts& parts, int root) {
+    return begin(make_gatherv(*context_, from, to, parts, root));
+}
+
+void Collectives::scatter(ConstSegment from, Segment to, int root) {
+    throw_if(call(make_scatter(*context_, from, to, root)), "onecopy: scatter");
+}
+void Collectives::scatter(ConstSegment from, Segment to, int root,
+                          std::error_code& error) noexcept {
+    error = call(make_scatter(*context_, from, to, root));
+}
+Request Collectives::iscatter(ConstSegment from, Segment to, int root) {
+    return begin(make_scatter(*context_, from, to, root));
+}
+
+void Collectives::scatterv(ConstSegment from, const Parts& parts, Segment to, int root) {
+    throw_if(call(make_scatterv(*context_, from, parts, to, root)), "onecopy: scatterv");
+}
+void Collectives::scatterv(ConstSegment from, const Parts& parts, Segment to, int root,
+                           std::error_code& error) noexcept {
+    error = call(make_scatterv(*context_, from, parts, to, root));
+}
+Request Collectives::iscatterv(ConstSegment from, const Parts& parts, Segment to, int root) {
+    return begin(make_scatterv(*context_, from, parts, to, root));
+}
+
+void Collectives::allgather(ConstSegment from, Segment to) {
+    throw_if(call(make_allgather(*context_, from, to)), "onecopy: allgather");
+}
+void Collectives::allgather(ConstSegment from, Segment to, std::error_code& error) noexcept {
+    error = call(make_allgather(*context_, from, to));
+}
+Request Collectives::iallgather(ConstSegment from, Segment to) {
+    return begin(make_allgather(*context_, from, to));
+}
+
+void Collectives::allgatherv(ConstSegment from, Segment to, const Parts& parts) {
+    throw_if(call(make_allgatherv(*context_, from, to, parts)), "onecopy: allgatherv");
+}
+void Collectives::allgatherv(ConstSegment from, Segment to, const Parts& parts,
+                             std::error_code& error) noexcept {
+    error = call(make_allgatherv(*context_, from, to, parts));
+}
+Request Collectives::iallgatherv(ConstSegment from, Segment to, const Parts& parts) {
+    return begin(make_allgatherv(*context_, from, to, parts));
+}
+
+void Collectives::alltoall(ConstSegment from, Segment to) {
+    throw_if(call(make_alltoall(*context_, from, to)), "onecopy: alltoall");
+}
+void Collectives::alltoall(ConstSegment from, Segment to, std::error_code& error) noexcept {
+    error = call(make_alltoall(*context_, from, to));
+}
+Request Collectives::ialltoall(ConstSegment from, Segment to) {
+    return begin(make_alltoall(*context_, from, to));
+}
+
+void Collectives::alltoallv(ConstSegment from, const Parts& from_parts, Segment to,
+                            const Parts& to_parts) {
+    throw_if(call(make_alltoallv(*context_, from, from_parts, to, to_parts)), "onecopy: alltoallv");
+}
+void Collectives::alltoallv(ConstSegment from, const Parts& from_parts, Segment to,
+                            const Parts& to_parts, std::error_code& error) noexcept {
+    error = call(make_alltoallv(*context_, from, from_parts, to, to_parts));
+}
+Request Collectives::ialltoallv(ConstSegment from, const Parts& from_parts, Segment to,
+                                const Parts& to_parts) {
+    return begin(make_alltoallv(*context_, from, from_parts, to, to_parts));
+}
+
+void Collectives::reduce(ConstSegment from, Segment to, const Reduction& how, int root) {
+    throw_if(call(make_reduction(*context_, Collective::reduce, from, to, how, root)),
+             "onecopy: reduce");
+}
+void Collectives::reduce(ConstSegment from, Segment to, const Reduction& how, int root,
+                         std::error_code& error) noexcept {
+    error = call(make_reduction(*context_, Collective::reduce, from, to, how, root));
+}
+Request Collectives::ireduce(ConstSegment from, Segment to, const Reduction& how, int root) {
+    return begin(make_reduction(*context_, Collective::reduce, from, to, how, root));
+}
+
+void Collectives::allreduce(ConstSegment from, Segment to, const Reduction& how) {
+    throw_if(call(make_reduction(*context_, Collective::allreduce, from, to, how, 0)),
+             "onecopy: allreduce");
+}
+void Collectives::allreduce(ConstSegment from, Segment to, const Reduction& how,
+                            std::error_code& error) noexcept {
+    error = call(make_reduction(*context_, Collective::allreduce, from, to, how, 0));
+}
+Request Collectives::iallreduce(ConstSegment from, Segment to, const Reduction& how) {
+    return begin(make_reduction(*context_, Collective::allreduce, from, to, how, 0));
+}
+
+void Collectives::reduce_scatter_block(ConstSegment from, Segment to, const Reduction& how) {
+    throw_if(call(make_reduction(*context_, Collective::reduce_scatter, from, to, how, 0)),
+             "onecopy: reduce_scatter_block");
+}
+void Collectives::reduce_scatter_block(ConstSegment from, Segment to, const Reduction& how,
+                                       std::error_code& error) noexcept {
+    error = call(make_reduction(*context_, Collective::reduce_scatter, from, to, how, 0));
+}
+Request Collectives::ireduce_scatter_block(ConstSegment from, Segment to, const Reduction& how) {
+    return begin(make_reduction(*context_, Collective::reduce_scatter, from, to, how, 0));
+}
+
+void Collectives::reduce_scatter(ConstSegment from, Segment to, std::span<const std::size_t> bytes,
+                                 const Reduction& how) {
+    throw_if(call(make_reduce_scatter(*context_, from, to, bytes, how)), "onecopy: reduce_scatter");
+}
+void Collectives::reduce_scatter(ConstSegment from, Segment to, std::span<const std::size_t> bytes,
+                                 const Reduction& how, std::error_code& error) noexcept {
+    error = call(make_reduce_scatter(*context_, from, to, bytes, how));
+}
+Request Collectives::ireduce_scatter(ConstSegment from, Segment to,
+                                     std::span<const std::size_t> bytes, const Reduction& how) {
+    return begin(make_reduce_scatter(*context_, from, to, bytes, how));
+}
+
+void Collectives::scan(ConstSegment from, Segment to, const Reduction& how) {
+    throw_if(call(make_reduction(*context_, Collective::scan, from, to, how, 0)), "onecopy: scan");
+}
+void Collectives::scan(ConstSegment from, Segment to, const Reduction& how,
+                       std::error_code& error) noexcept {
+    error = call(make_reduction(*context_, Collective::scan, from, to, how, 0));
+}
+Request Collectives::iscan(ConstSegment from, Segment to, const Reduction& how) {
+    return begin(make_reduction(*context_, Collective::scan, from, to, how, 0));
+}
+
+void Collectives::exscan(ConstSegment from, Segment to, const Reduction& how) {
+    throw_if(call(make_reduction(*context_, Collective::exscan, from, to, how, 0)),
+             "onecopy: exscan");
+}
+void Collectives::exscan(ConstSegment from, Segment to, const Reduction& how,
+                         std::error_code& error) noexcept {
+    error = call(make_reduction(*context_, Collective::exscan, from, to, how, 0));
+}
+Request Collectives::iexscan(ConstSegment from, Segment to, const Reduction& how) {
+    return begin(make_reduction(*context_, Collective::exscan, from, to, how, 0));
+}
+
+}  // namespace onecopy

@@ -1,0 +1,201 @@
+#include "collectives/flat_call.hpp"
+
+#include <algorithm>
+#include <array>
+#include <cstring>
+#include <memory>
+#include <new>
+
+#include "collectives/fold.hpp"
+
+namespace onecopy::collectives {
+namespace {
+
+/// Whether a rank shows something, and how many blocks.
+int blocks_shown(const Call& call, int rank, int ranks) noexcept {
+    const bool is_root = rank == call.root;
+    if (call.is_barrier) return 0;
+    switch (call.what) {
+        case Collective::bcast:
+            return is_root ? 1 : 0;
+        case Collective::scatter:
+            return is_root ? ranks : 0;
+        case Collective::gather:
+        case Collective::reduce:
+            return is_root ? 0 : 1;
+        case Collective::allgather:
+        case Collective::allreduce:
+            return 1;
+        case Collective::alltoall:
+        case Collective::reduce_scatter:
+            return ranks;
+        case Collective::scan:
+        case Collective::exscan:
+            return rank + 1 < ranks ? 1 : 0;
+    }
+    return 0;
+}
+
+/// Whether all ranks wait for all others.
+bool is_symmetric(const Call& call) noexcept {
+    return call.is_barrier || call.what == Collective::allgather ||
+           call.what == Collective::alltoall || call.what == Collective::allreduce ||
+           call.what == Collective::reduce_scatter;
+}
+
+}  // namespace
+
+bool is_flat(const Call& call, int ranks) noexcept {
+    const bool many = call.what == Collective::scatter || call.what == Collective::alltoall ||
+                      call.what == Collective::reduce_scatter;
+    return call.is_barrier ||
+           call.bytes <= slot_data_bytes / static_cast<std::size_t>(many ? ranks : 1);
+}
+
+FlatCall::FlatCall(Group& group, const Call& call) noexcept
+    : group_(group), call_(call), signature_(call.signature()), number_(group.begin()) {}
+
+bool FlatCall::needs(int member) const noexcept {
+    if (is_symmetric(call_)) return true;
+    switch (call_.what) {
+        case Collective::bcast:
+        case Collective::scatter:
+            return member == call_.root;
+        case Collective::gather:
+        case Collective::reduce:
+            return group_.rank() == call_.root;
+        default:
+            return member < group_.rank();
+    }
+}
+
+bool FlatCall::advance() noexcept {
+    bool any = false;
+    if (state_ == State::begun) {
+        if (group_.failure()) {
+            fail();
+            return true;
+        }
+        const int shown = blocks_shown(call_, group_.rank(), group_.size());
+        if (shown > 0 || call_.is_barrier) {
+            const Look look = group_.slot_is_free(number_);
+            if (look == Look::failed) fail();
+            if (look != Look::ready) return look == Look::failed;
+            const std::size_t bytes =
+                static_cast<std::size_t>(shown) * static_cast<std::size_t>(call_.bytes);
+            if (bytes > 0) std::memcpy(group_.own_slot(number_).data.data(), call_.from, bytes);
+            group_.post(number_, signature_);
+        }
+        state_ = State::posted;
+        any = true;
+    }
+    for (; found_ < group_.size(); ++found_, any = true) {
+        const int member = place(found_);
+        if (!needs(member)) continue;
+        const Slot* slot = nullptr;
+        const Look look = group_.find(member, number_, signature_, slot);
+        if (look == Look::ready) continue;
+        if (look == Look::not_yet) return any;
+        fail();
+        return true;
+    }
+    finish();
+    return true;
+}
+
+const std::byte* FlatCall::bytes_of(int member) const noexcept {
+    return member == group_.rank() ? call_.from : group_.slot_of(member, number_).data.data();
+}
+
+/// The block at `block_at` of what each shows.
+void FlatCall::gather_blocks(std::byte* to, std::uint64_t block_at) noexcept {
+    const auto bytes = static_cast<std::size_t>(call_.bytes);
+    for (int member = 0; member < group_.size(); ++member, to += bytes) {
+        const std::byte* const from = bytes_of(member) + block_at;
+        if (from != to) std::memcpy(to, from, bytes);  // or it is in place
+    }
+}
+
+void FlatCall::fold(int first, int end, std::uint64_t block_at) noexcept {
+    constexpr std::size_t few = 64;
+    std::array<Operand, few> some;
+    std::unique_ptr<Operand[]> many;
+    const auto count = static_cast<std::size_t>(end - first);
+    Operand* operands = some.data();
+    Tiles& tiles = group_.tiles();
+    if (count > few) {
+        many.reset(new (std::nothrow) Operand[count]);
+        operands = many.get();
+    }
+    if (operands == nullptr || !tiles.make(group_.size(), call_.how.element_bytes())) {
+        return group_.fail(std::make_error_code(std::errc::not_enough_memory));
+    }
+    for (int member = first; member < end; ++member) {
+        operands[member - first] = {bytes_of(member) + block_at, member, 1};
+    }
+    const bool scans = call_.what == Collective::scan || call_.what == Collective::exscan;
+    const Fold fold(call_.how, tiles, scans ? Bracket::left_to_right : Bracket::tree);
+    if (count == 1) {
+        if (call_.to != operands[0].bytes) {
+            std::memcpy(call_.to, operands[0].bytes, static_cast<std::size_t>(call_.bytes));
+        }
+        return;
+    }
+    for (std::size_t at = 0; at < call_.bytes; at += tiles.bytes()) {
+        fold({operands, count}, at,
+             std::min(tiles.bytes(), static_cast<std::size_t>(call_.bytes) - at), call_.to + at);
+    }
+}
+
+void FlatCall::finish() noexcept {
+    const int rank = group_.rank();
+    const bool is_root = rank == call_.root;
+    const std::uint64_t own_block = static_cast<std::uint64_t>(rank) * call_.bytes;
+    if (!call_.is_barrier && call_.bytes > 0) {
+        const auto bytes = static_cast<std::size_t>(call_.bytes);
+        switch (call_.what) {
+            case Collective::bcast:
+                if (!is_root) std::memcpy(call_.to, bytes_of(call_.root), bytes);
+                break;
+            case Collective::scatter: {
+                const std::byte* const from = bytes_of(call_.root) + own_block;
+                if (from != call_.to) std::memcpy(call_.to, from, bytes);
+                break;
+            }
+            case Collective::gather:
+                if (is_root) gather_blocks(call_.to, 0);
+                break;
+            case Collective::allgather:
+                gather_blocks(call_.to, 0);
+                break;
+            case Collective::alltoall:
+                gather_blocks(call_.to, own_block);
+                break;
+            case Collective::reduce:
+                if (is_root) fold(0, group_.size(), 0);
+                break;
+            case Collective::allreduce:
+                fold(0, group_.size(), 0);
+                break;
+            case Collective::reduce_scatter:
+                fold(0, group_.size(), own_block);
+                break;
+            case Collective::scan:
+                fold(0, rank + 1, 0);
+                break;
+            case Collective::exscan:
+                if (rank > 0) fold(0, rank, 0);
+                break;
+        }
+    }
+    group_.finish(number_, !is_symmetric(call_));
+    end(group_.failure());
+}
+
+/// Nobody looks at this rank's own memory.
+void FlatCall::fail() noexcept {
+    group_.finish(number_, false);
+    end(group_.failure());
+}
+
+}  // namespace onecopy::collectives

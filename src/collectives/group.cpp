@@ -1,0 +1,250 @@
+#include "collectives/group.hpp"
+
+#include <algorithm>
+#include <new>
+
+#include "onecopy/error.hpp"
+
+namespace onecopy::collectives {
+namespace {
+
+using node::Stage;
+
+std::error_code no_memory() noexcept { return std::make_error_code(std::errc::not_enough_memory); }
+
+/// In Board::trouble: an error of ours, or the kernel's.
+constexpr std::uint64_t kernels = std::uint64_t{1} << 32;
+std::uint64_t trouble_of(const std::error_code& error) noexcept {
+    const auto value = static_cast<std::uint32_t>(error.value());
+    return error.category() == onecopy_category() ? value : kernels | value;
+}
+std::error_code error_of(std::uint64_t trouble) noexcept {
+    const auto value = static_cast<int>(static_cast<std::uint32_t>(trouble));
+    if ((trouble & kernels) != 0) return {value, std::generic_category()};
+    return static_cast<Errc>(value);
+}
+
+/// In a record: nobody found memory for the table.
+constexpr std::uint32_t no_table = ~std::uint32_t{0};
+
+/// Where the boards of this communicator are, whoever finds out first; null: there is no memory.
+BoardTable* table_of(node::JobMemory& memory, std::uint32_t communicator) noexcept {
+    node::CommunicatorRecord* const record = memory.record(communicator);
+    if (record == nullptr) return nullptr;
+    std::uint32_t place = record->boards.load(std::memory_order_acquire);
+    if (place == 0) {
+        const auto block = memory.take_block();
+        const std::uint32_t ours = block ? *block + 1 : no_table;
+        if (record->boards.compare_exchange_strong(place, ours, std::memory_order_seq_cst)) {
+            place = ours;
+        }
+    }
+    if (place == no_table) return nullptr;
+    return reinterpret_cast<BoardTable*>(memory.block(place - 1));
+}
+
+}  // namespace
+
+Group::Group(node::Endpoint& endpoint, node::Context& context)
+    : endpoint_(endpoint),
+      context_(context),
+      rank_(context.rank()),
+      size_(context.size()),
+      boards_(static_cast<std::size_t>(size_)),
+      known_finished_(static_cast<std::size_t>(size_), 1) {
+    if (!make_board()) failure_ = no_memory();
+}
+
+bool Group::make_board() noexcept {
+    node::JobMemory& memory = endpoint_.memory();
+    table_ = table_of(memory, context_.number() / 2);
+    if (table_ == nullptr) return false;
+    const auto block = memory.take_block();
+    const auto place = static_cast<std::size_t>(rank_);
+    table_->blocks[place].store(block ? *block + 1 : no_board, std::memory_order_seq_cst);
+    for (const int member : context_.members()) endpoint_.tell(member);
+    if (!block) return false;
+    own_ = reinterpret_cast<Board*>(memory.block(*block));
+    boards_[place] = own_;
+    own_->finished.store(finished_, std::memory_order_release);
+    free_until_ = finished_ + call_slots;
+    return true;
+}
+
+std::error_code Group::broken() noexcept {
+    if (failure_) return failure_;
+    return context_.broken;
+}
+
+/// Of who has come. (Seen as null, it has not posted anything yet when it was looked for.)
+Board* Group::seek_board(int member) noexcept {
+    const std::uint32_t place =
+        table_->blocks[static_cast<std::size_t>(member)].load(std::memory_order_seq_cst);
+    if (place == 0 || place == no_board) return nullptr;
+    Board* const board = reinterpret_cast<Board*>(endpoint_.memory().block(place - 1));
+    boards_[static_cast<std::size_t>(member)] = board;
+    return board;
+}
+
+Look Group::has_come(int member) noexcept {
+    if (board_of(member) != nullptr) return Look::ready;
+    about_to_wait_for(member);
+    const Look there = still_there(member);
+    if (board_of(member) != nullptr) return Look::ready;
+    if (there == Look::failed && !failure_) fail(why_);
+    return there;
+}
+
+bool Group::somebody_has_failed() noexcept {
+    if (failure_) return true;
+    for (int member = 0; member < size_; ++member) {
+        const Board* const board = board_of(member);
+        if (board == nullptr || member == rank_) continue;
+        const std::uint64_t trouble = board->trouble.load(std::memory_order_seq_cst);
+        if (trouble == 0) continue;
+        fail(error_of(trouble));
+        return true;
+    }
+    return false;
+}
+
+Look Group::look_for_a_free_slot(std::uint32_t call) noexcept {
+    std::uint32_t least = finished_;
+    int slowest = rank_;
+    const auto look = [&](int member) {
+        const auto place = static_cast<std::size_t>(member);
+        if (!before(known_finished_[place] + call_slots - 1, call)) return;
+        Board* const board = board_of(member);
+        if (board == nullptr) return;
+        const std::uint32_t finished = board->finished.load(std::memory_order_seq_cst);
+        if (before(known_finished_[place], finished)) known_finished_[place] = finished;
+    };
+    for (int member = 0; member < size_; ++member) {
+        if (member == rank_) continue;
+        look(member);
+        if (before(known_finished_[static_cast<std::size_t>(member)], least)) {
+            least = known_finished_[static_cast<std::size_t>(member)];
+            slowest = member;
+        }
+    }
+    free_until_ = least + call_slots;
+    if (before(call, free_until_)) return Look::ready;
+    if (slowest == rank_) return failure_ ? Look::failed : Look::not_yet;
+    about_to_wait_for(slowest);
+    const Look there = still_there(slowest);
+    look(slowest);
+    const bool free =
+        !before(known_finished_[static_cast<std::size_t>(slowest)] + call_slots - 1, call);
+    if (free) return look_for_a_free_slot(call);
+    if (there == Look::failed && !failure_) fail(why_);
+    return there;
+}
+
+Look Group::look_again(int member, std::uint32_t call, std::uint64_t signature,
+                       const Slot*& slot) noexcept {
+    about_to_wait_for(member);
+    // First: it may have posted the call, and have left since.
+    const Look there = still_there(member);
+    const Board* const board = board_of(member);
+    if (board != nullptr) {
+        slot = &board->slots[call % call_slots];
+        if (slot->call.load(std::memory_order_seq_cst) == call) {
+            known_finished_[static_cast<std::size_t>(member)] = slot->finished;
+            return slot->signature == signature ? Look::ready : mismatch();
+        }
+    }
+    if (there == Look::failed && !failure_) fail(why_);
+    return there;
+}
+
+Look Group::has_completed(int member, std::uint64_t frame, std::uint32_t phase) noexcept {
+    // (Its slot of the call was found, so its board is known.)
+    const Board& board = *boards_[static_cast<std::size_t>(member)];
+    const std::atomic<std::uint64_t>& word = board.frames[frame % frame_slots].word;
+    const std::uint64_t wanted = word_of(frame, phase);
+    if (word.load(std::memory_order_acquire) >= wanted) return Look::ready;
+    about_to_wait_for(member);
+    const Look there = still_there(member);
+    if (word.load(std::memory_order_seq_cst) >= wanted) return Look::ready;
+    if (there == Look::failed && !failure_) fail(why_);
+    return there;
+}
+
+Look Group::still_there(int member) noexcept {
+    if (failure_) return Look::failed;
+    why_ = {};
+    if (context_.broken) {
+        why_ = context_.broken;
+    } else if (const Board* const board = board_of(member)) {
+        const std::uint64_t trouble = board->trouble.load(std::memory_order_seq_cst);
+        if (trouble != 0) why_ = error_of(trouble);
+    } else if (table_->blocks[static_cast<std::size_t>(member)].load(std::memory_order_seq_cst) ==
+               no_board) {
+        why_ = no_memory();
+    }
+    if (!why_ && endpoint_.has_seen_departures() &&
+        endpoint_.stage_of(context_.member(member)) != Stage::here) {
+        why_ = Errc::peer_left;
+    }
+    return why_ ? Look::failed : Look::not_yet;
+}
+
+Look Group::mismatch() noexcept {
+    fail(Errc::mismatch);
+    return Look::failed;
+}
+
+void Group::fail(std::error_code error) noexcept {
+    if (failure_) return;
+    failure_ = error;
+    if (own_ == nullptr) return;
+    own_->trouble.store(trouble_of(error), std::memory_order_seq_cst);
+    // Whoever they wait for.
+    for (const int member : context_.members()) endpoint_.tell(member);
+}
+
+bool Group::nobody_is_in(std::uint32_t call) noexcept {
+    for (int member = 0; member < size_; ++member) {
+        if (member == rank_) continue;
+        const Board* const board = board_of(member);
+        if (board == nullptr || endpoint_.watch().stage(context_.member(member)) != Stage::here) {
+            continue;
+        }
+        if (board->slots[call % call_slots].call.load(std::memory_order_seq_cst) != call ||
+            board->trouble.load(std::memory_order_seq_cst) != 0 ||
+            before(call, board->finished.load(std::memory_order_seq_cst))) {
+            continue;
+        }
+        if (waiting_ > 0) await(awaits_all);
+        return false;
+    }
+    return true;
+}
+
+void Group::finish(std::uint32_t call, bool tell) noexcept {
+    over_ |= std::uint32_t{1} << (call - finished_);
+    while ((over_ & 1) != 0) {
+        over_ >>= 1;
+        ++finished_;
+    }
+    --open_;
+    own_->finished.store(finished_,
+                         tell || open_ > 0 ? std::memory_order_seq_cst : std::memory_order_release);
+    if (tell || open_ > 0) announce();
+}
+
+bool Group::has_frame_memory() noexcept {
+    if (own_->frame_blocks == 0) {
+        const auto block = endpoint_.memory().take_blocks(blocks_of_frame * frame_slots);
+        if (block) own_->frame_blocks = *block + 1;
+    }
+    return own_->frame_blocks != 0;
+}
+
+std::byte* Group::frame_bytes(int member, std::uint64_t frame) const noexcept {
+    const Board& board = *boards_[static_cast<std::size_t>(member)];
+    const auto slot = static_cast<std::uint32_t>(frame % frame_slots);
+    return endpoint_.memory().block(board.frame_blocks - 1 + slot * blocks_of_frame);
+}
+
+}  // namespace onecopy::collectives

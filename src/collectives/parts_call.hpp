@@ -1,0 +1,44 @@
+// Calls whose blocks have different sizes, which not all ranks know: a message for each.
+#pragma once
+
+#include <cstddef>
+#include <memory>
+#include <vector>
+
+#include "collectives/group.hpp"
+#include "collectives/prepared.hpp"
+#include "node/operation.hpp"
+#include "node/work.hpp"
+
+namespace onecopy::collectives {
+
+class PartsCall final : public node::Work {
+public:
+    /// `inner`: the context of our own messages. Throws std::bad_alloc.
+    PartsCall(Group& group, node::Context& inner, const Prepared& prepared);
+
+    bool advance() noexcept override;
+
+private:
+    struct Part {
+        std::size_t at = 0, bytes = 0;
+    };
+    void describe();
+    void exchange(int member, Part out, Part in);
+    void own_part(Part out, Part in) noexcept;
+    void receive(int from, std::byte* to, std::size_t bytes);
+    void send(int to, const std::byte* from, std::size_t bytes);
+    node::Operation& operation(node::Kind kind, int peer, node::Pieces memory);
+    void look_at(const node::Operation& over) noexcept;
+    void fold() noexcept;
+
+    Group& group_;
+    node::Context& inner_;
+    Prepared prepared_;
+    std::vector<std::unique_ptr<node::Operation>> operations_;  ///< receives first
+    std::unique_ptr<std::byte[]> arrived_;                      ///< of reduce_scatter, by rank
+    std::size_t begun_ = 0, over_ = 0;
+    std::error_code error_;
+};
+
+}  // namespace onecopy::collectives

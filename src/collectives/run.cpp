@@ -1,0 +1,140 @@
+// Which way a call goes, and waiting for it.
+#include <cstring>
+#include <memory>
+#include <new>
+
+#include "collectives/flat_call.hpp"
+#include "collectives/group.hpp"
+#include "collectives/large_call.hpp"
+#include "collectives/parts_call.hpp"
+#include "collectives/prepared.hpp"
+#include "collectives/refusal.hpp"
+#include "onecopy/collectives.hpp"
+#include "os/pause.hpp"
+
+namespace onecopy {
+namespace collectives {
+namespace {
+
+using node::Endpoint;
+using node::Work;
+
+/// Looks before other things are looked after as well: some microseconds.
+constexpr unsigned looks = 200;
+
+/// Of a communicator; made at its first call. Null: no memory.
+Group* group_of(Endpoint& endpoint, node::Context& context) noexcept {
+    if (!context.above) {
+        try {
+            context.above = std::make_shared<Group>(endpoint, context);
+        } catch (const std::bad_alloc&) {
+            return nullptr;
+        }
+    }
+    return static_cast<Group*>(context.above.get());
+}
+
+std::error_code no_memory() noexcept { return std::make_error_code(std::errc::not_enough_memory); }
+
+/// Waits for a call that is nobody's request.
+std::error_code wait_for(Work& work, Group& group, Endpoint::Lock& lock) noexcept {
+    Endpoint& endpoint = group.endpoint();
+    const unsigned most = endpoint.crowded() ? 1 : looks;
+    for (unsigned round = 0; round < most; ++round) {
+        work.advance();
+        if (work.is_over()) return work.error();
+        os::pause();
+    }
+    group.begin_to_wait();
+    endpoint.begin(work);
+    endpoint.wait(lock, -1, [&] { return work.is_over(); });
+    group.end_to_wait();
+    return work.error();
+}
+
+/// What does not fit on a stack, or into a slot.
+std::unique_ptr<Work> make_work(Group& group, node::Context& inner, const Prepared& prepared) {
+    if (prepared.by_parts) return std::make_unique<PartsCall>(group, inner, prepared);
+    if (prepared.error) return std::make_unique<Refusal>(group, prepared.error);
+    if (is_flat(prepared.call, group.size())) {
+        return std::make_unique<FlatCall>(group, prepared.call);
+    }
+    return std::make_unique<LargeCall>(group, prepared.call);
+}
+
+/// A call that goes on while others wait for others: its end is the end of the waiting too.
+class Request final : public Work {
+public:
+    Request(Group& group, std::unique_ptr<Work> work) noexcept
+        : group_(group), work_(std::move(work)) {
+        group_.begin_to_wait();
+    }
+    bool advance() noexcept override {
+        const bool any = work_->advance();
+        if (work_->is_over() && !is_over()) {
+            group_.end_to_wait();
+            end(work_->error());
+        }
+        return any;
+    }
+
+private:
+    Group& group_;
+    std::unique_ptr<Work> work_;
+};
+
+}  // namespace
+}  // namespace collectives
+
+using collectives::Group;
+using collectives::Prepared;
+
+std::error_code Collectives::call(const Prepared& prepared) noexcept {
+    node::Endpoint::Lock lock(*endpoint_);
+    Group* const group = collectives::group_of(*endpoint_, *context_);
+    if (group == nullptr) return collectives::no_memory();
+    if (const std::error_code error = group->broken()) return error;
+    if (!prepared.error && !prepared.by_parts &&
+        collectives::is_flat(prepared.call, group->size())) {
+        collectives::FlatCall work(*group, prepared.call);
+        return collectives::wait_for(work, *group, lock);
+    }
+    try {
+        const auto work = collectives::make_work(*group, *inner_, prepared);
+        return collectives::wait_for(*work, *group, lock);
+    } catch (const std::bad_alloc&) {
+        // The others have begun it: they must not wait for us.
+        group->fail(collectives::no_memory());
+        return collectives::no_memory();
+    }
+}
+
+Request Collectives::begin(const Prepared& prepared) {
+    std::unique_ptr<node::Operation, Request::Free> operation(new node::Operation);
+    operation->kind = node::Kind::collective;
+    operation->context = context_;
+    node::Endpoint::Lock lock(*endpoint_);
+    Group* const group = collectives::group_of(*endpoint_, *context_);
+    if (group == nullptr) throw std::bad_alloc();
+    if (const std::error_code error = group->broken()) {
+        operation->finish(error);
+        return {*endpoint_, std::move(operation)};
+    }
+    try {
+        operation->work = std::make_unique<collectives::Request>(
+            *group, collectives::make_work(*group, *inner_, prepared));
+    } catch (const std::bad_alloc&) {
+        group->fail(collectives::no_memory());
+        throw;
+    }
+    operation->progress = node::Progress::working;
+    operation->work->advance();
+    if (operation->work->is_over()) {
+        operation->finish(operation->work->error());
+    } else {
+        endpoint_->begin(*operation->work);
+    }
+    return {*endpoint_, std::move(operation)};
+}
+
+}  // namespace onecopy
