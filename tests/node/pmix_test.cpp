@@ -122,7 +122,8 @@ TEST_F(Pmix, WhoWaitsInVainForARankOfThisMachineIsTold) {
         EXPECT_NE(result.err.find("system " + std::to_string(ETIMEDOUT) +
                                   " onecopy: join a job by PMIx: wait for"),
                   std::string::npos)
-            << absent << '\n' << result.err;
+            << absent << '\n'
+            << result.err;
     }
 }
 
@@ -190,6 +191,18 @@ TEST_F(PmixAndMpi, ANodeMayComeAfterMpiInit) {
 TEST_F(PmixAndMpi, ANodeMayComeAfterMpiFinalize) {
     EXPECT_SUCCESS(start(2, {"mpi_init", "mpi_sum", "mpi_finalize", "node", "node"}),
                    lines_of({2}, 2));
+}
+
+// Its server then forgets who asked for the key of a rank that has not left MPI yet.
+TEST_F(PmixAndMpi, RanksMayLeaveMpiAtDifferentTimes) {
+    for (const char* const late : {"0", "1"}) {
+        const Arguments options = {"-x", "LD_PRELOAD=" ONECOPY_LATE_FINALIZE, "-x",
+                                   std::string("LATE_RANK=") + late};
+        EXPECT_SUCCESS(
+            run(mpirun(2, options) + Arguments{ONECOPY_LAUNCHED_MPI_RANK, "mpi_init", "mpi_sum",
+                                               "mpi_finalize", "node", "node"}),
+            lines_of({2}, 2));
+    }
 }
 
 TEST_F(PmixAndMpi, NodesMayComeAtEveryTime) {
