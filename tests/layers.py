@@ -14,10 +14,11 @@ ALLOWED = {
     "attach": {"os", "plan"},
     "reduce": {"attach", "plan", "os", "hwy"},
     "arena": {"attach", "os"},
+    "schedule": set(),
     "heap": {"arena", "os"},
     "node": {"arena", "reduce", "attach", "plan", "os"},
     "c_api": {"reduce", "attach", "plan", "os"},
-    "cli": {"node", "reduce", "attach", "os"},
+    "cli": {"node", "schedule", "reduce", "attach", "os"},
     "mpi": {"reduce", "attach", "plan", "os"},
 }
 # The plan layer is compiled into a kernel module: nothing but the compiler's own headers.

@@ -24,7 +24,8 @@ enum class Link : unsigned char { self, l3, numa, package, machine };
 /// Immutable: any thread.
 ///
 /// Level 0 is the machine, and each further level splits the one above. A level that splits nothing
-/// is left out, so 1 is all there is where everybody shares an L3 (or nobody does).
+/// is left out, and so is one of single ranks (that would leave the work of a reduce to its root):
+/// 1 level is all there is where everybody shares an L3, or nobody does.
 class Domains {
 public:
     /// A partial result: a node of the bracket (see left_of) whose ranks are all in one domain of a
