@@ -9,6 +9,7 @@
 #include <utility>
 #include <vector>
 
+#include "cli/bench_collectives.hpp"
 #include "cli/bench_heap.hpp"
 #include "cli/bench_mpi.hpp"
 #include "cli/bench_options.hpp"
@@ -156,6 +157,7 @@ void add_bench_command(CLI::App& app, int& exit_status) {
     add_bench_mpi(bench, exit_status);
     add_bench_heap(bench, exit_status);
     add_bench_p2p(bench, exit_status);
+    add_bench_collectives(bench, exit_status);
     add_bench_ranks(bench, exit_status);
 }
 
