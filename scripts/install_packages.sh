@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # Installs what is missing of the named groups of Debian packages: build, test, run, full, rivals (what
-# `onecopy bench p2p` compares with; each is optional).
+# `onecopy bench p2p` and `bench collectives` compare with; each is optional).
 # As root, or through sudo. Does nothing, and needs no right, when all are there.
 set -euo pipefail
 
@@ -11,7 +11,7 @@ test=(libgtest-dev googletest librapidcheck-dev clang libclang-rt-14-dev gnuplot
       libtcmalloc-minimal4 libmimalloc2.0)
 run=(hpcc gnuplot-nox)
 full=(g++-multilib slurm-client slurmctld slurmd)
-rivals=(libmpich-dev mpich libzmq3-dev libboost-dev libiceoryx-posh-dev iceoryx)
+rivals=(libmpich-dev mpich libzmq3-dev libboost-dev libiceoryx-posh-dev iceoryx libgloo-dev)
 
 missing=()
 for group in "$@"; do

@@ -1,32 +1,14 @@
 // A link whose messages are copied out of one buffer of the program into another.
 #pragma once
 
-#include <algorithm>
 #include <cstddef>
-#include <cstdlib>
-#include <new>
 
 #include "link.hpp"
+#include "rank/memory.hpp"
 
 namespace onecopy::p2p {
 
-/// Page-aligned memory from malloc, not touched before its first use.
-class Area {
-public:
-    explicit Area(std::size_t bytes)
-        : at_(static_cast<std::byte*>(std::aligned_alloc(page, (bytes + page - 1) / page * page))) {
-        if (at_ == nullptr) throw std::bad_alloc();
-    }
-    Area(const Area&) = delete;
-    Area& operator=(const Area&) = delete;
-    ~Area() { std::free(at_); }
-
-    [[nodiscard]] std::byte* data() const noexcept { return at_; }
-
-private:
-    static constexpr std::size_t page = 4096;
-    std::byte* at_;
-};
+using bench::Area;
 
 /// Where message `slot` of a batch of that size lies in an area.
 inline std::byte* in_area(std::byte* area, int slot, std::size_t bytes) noexcept {

@@ -1,9 +1,9 @@
 // What `onecopy bench p2p` asks of every library it compares: messages between the ranks of a job.
 //
-// driver.cpp is compiled once with each *_link.cpp. It writes messages where the link says, has
-// them sent, and reads them where the link says they are. So the same works run by ways that copy
-// (from one buffer of the program into another) and by ways that hand over memory which the sender
-// had borrowed from them, and the receiver reads in place.
+// rank/driver.cpp is compiled once with each *_link.cpp. The works (works.cpp) write messages where
+// the link says, have them sent, and read them where the link says they are. So the same works run
+// by ways that copy (from one buffer of the program into another) and by ways that hand over memory
+// which the sender had borrowed from them, and the receiver reads in place.
 //
 // `slot` numbers the messages that a rank has under way at once, from 0 to max_slots - 1: each has
 // a buffer of its own. Messages of one rank to another arrive in order. A rank first exchanges
@@ -13,8 +13,9 @@
 #include <cstddef>
 #include <cstdint>
 #include <memory>
-#include <stdexcept>
 #include <string>
+
+#include "rank/member.hpp"
 
 namespace onecopy::p2p {
 
@@ -27,31 +28,15 @@ constexpr bool talk(int one, int other) noexcept {
     return one != other && ((one ^ 1) == other || one == 0 || other == 0);
 }
 
-/// Why a way cannot be measured here: one line for the report.
-class Unusable : public std::runtime_error {
-public:
-    using std::runtime_error::runtime_error;
-};
-
-struct Setup {
-    int rank = -1;  // -1: the library knows
-    int ranks = 0;
-    std::string folder;          // for names: of this job alone
-    std::size_t area_bytes = 0;  // all messages that a rank has under way at once
-    std::size_t largest = 0;     // of one message
-    bool crowded = false;        // more ranks than cores: who waits should let others run
-};
+using bench::Setup;
+using bench::Unusable;
 
 /// One rank's end. For one thread. All but the destructor may throw std::exception, whose text
 /// ends up in the report.
-class Link {
+class Link : public bench::Member {
 public:
-    Link() = default;
-    Link(const Link&) = delete;
-    Link& operator=(const Link&) = delete;
-    virtual ~Link() = default;
-
-    [[nodiscard]] virtual int rank() const = 0;
+    [[nodiscard]] std::unique_ptr<bench::Work> make_work(const cli::JobCommand& command,
+                                                         int ranks) final;
 
     /// Where the message `slot` to `peer` is to be written. Zero-copy ways borrow the memory here.
     virtual std::byte* outgoing(int peer, int slot, std::size_t bytes) = 0;
@@ -78,12 +63,6 @@ public:
 
     /// Where the message of a start_recv() lies after wait_all(), until release().
     virtual const std::byte* arrived(int slot, std::size_t bytes) { return landing(slot, bytes); }
-
-    /// All messages that were received have been read.
-    virtual void release() {}
-
-    /// Called over and over while the rank waits for others outside of the clock.
-    virtual void progress() {}
 
     /// The receiver alone does the work of a message: its sender is not timed.
     [[nodiscard]] virtual bool one_sided() const { return false; }

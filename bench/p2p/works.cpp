@@ -1,11 +1,22 @@
-#include "works.hpp"
-
+// What the ranks of `onecopy bench p2p` do in one operation, by whatever link they have.
+//
+//   latency         two ranks send a message to and fro, as often as the command says
+//   bandwidth       one message one way
+//   bandwidth_cold  the same; both buffers are driven out of all caches before
+//   bidirectional   a message each way at once
+//   stream          64 messages one way, all under way at once
+//   message_rate    windows of 64 messages one way, each window answered
+//   incast          all ranks but the first send it a message at once
+//
+// In all but the last, ranks 0 and 1, 2 and 3, ... are pairs, which work at the same time.
 #include <algorithm>
 #include <cstring>
+#include <memory>
 #include <string>
 #include <string_view>
 #include <vector>
 
+#include "link.hpp"
 #include "message.hpp"
 
 #if defined(__x86_64__) || defined(__i386__)
@@ -14,6 +25,8 @@
 
 namespace onecopy::p2p {
 namespace {
+
+using bench::Work;
 
 /// Messages that are all under way at once.
 class Batch final : public Work {
@@ -254,15 +267,23 @@ void evict(const std::byte* at, std::size_t bytes) noexcept {
 #endif
 }
 
-std::unique_ptr<Work> make_work(const cli::JobCommand& command, Link& link, int ranks) {
+std::unique_ptr<Work> Link::make_work(const cli::JobCommand& command, int ranks) {
     const std::string_view work = command.work.get();
-    if (work == "latency") return std::make_unique<Latency>(command, link);
-    if (work == "message_rate") return std::make_unique<MessageRate>(command, link);
+    if (work == "latency") return std::make_unique<Latency>(command, *this);
+    if (work == "message_rate") return std::make_unique<MessageRate>(command, *this);
     for (const std::string_view one :
          {"bandwidth", "bandwidth_cold", "bidirectional", "stream", "incast"}) {
-        if (work == one) return make_batch(work, command, link, ranks);
+        if (work == one) return make_batch(work, command, *this, ranks);
     }
     throw Unusable(std::string(work) + " is no work of this driver; build it and the tool anew");
 }
 
 }  // namespace onecopy::p2p
+
+namespace onecopy::bench {
+
+std::string library() { return p2p::library(); }
+
+std::unique_ptr<Member> join(const Setup& setup) { return p2p::make_link(setup); }
+
+}  // namespace onecopy::bench

@@ -1,8 +1,11 @@
 // A rank of `onecopy bench ranks`.
 //
 //   onecopy-ranks-driver start /proc/PID/fd/N          a barrier, and a message to the right
+//   onecopy-ranks-driver collectives /proc/PID/fd/N    an allreduce and an allgather
 //   onecopy-ranks-driver memory /proc/PID/fd/N PEERS   messages with that many peers, and a count
 //   onecopy-ranks-driver kill /proc/PID/fd/N [CPU]     messages until one of them is killed
+//   onecopy-ranks-driver kill_collectives /proc/PID/fd/N [CPU]
+//                                                      the same with collectives
 //
 // The file is the bench's board (cli/bench_ranks_board.hpp). It is linked as a user's program is.
 #include <sched.h>
@@ -18,6 +21,7 @@
 #include <string_view>
 #include <vector>
 
+#include "collective_traffic.hpp"
 #include "onecopy/node.hpp"
 #include "own_memory.hpp"
 #include "traffic.hpp"
@@ -63,13 +67,28 @@ void start(Node& node, Board& board) {
     Communicator& world = node.world();
     BoardLine& line = join(board, world.rank());
     world.barrier();
-    line.barrier_ns = now_ns();
-    line.say(Seen::barrier);
+    line.met_ns = now_ns();
+    line.say(Seen::met);
     std::vector<std::byte> out(1024), in(out.size());
     const int left = (world.rank() + world.size() - 1) % world.size();
     bench::stamp(out, world.rank(), 1);
     world.sendrecv(ConstSegment(out), (world.rank() + 1) % world.size(), 0, Segment(in), left, 0);
     verify(line, bench::is_stamped(in, left, 1));
+}
+
+void pass_collectives(Node& node, Board& board) {
+    Communicator& world = node.world();
+    BoardLine& line = join(board, world.rank());
+    const int ranks = world.size();
+    const int sum = world.allreduce(world.rank() + 1, Op::sum);
+    line.met_ns = now_ns();
+    line.say(Seen::met);
+    const std::vector<int> own = {world.rank()};
+    std::vector<int> all(static_cast<std::size_t>(ranks), -1);
+    world.allgather(own, all);
+    bool right = sum == ranks * (ranks + 1) / 2;
+    for (int rank = 0; rank < ranks; ++rank) right &= all[static_cast<std::size_t>(rank)] == rank;
+    verify(line, right);
 }
 
 /// In the job's memory, which the launcher has left as a descriptor.
@@ -98,12 +117,13 @@ void memory(Node& node, Board& board, int peers) {
 
 /// Goes on until somebody dies. Then this rank is silent until the bench says that it is over, so
 /// that the others must find out for themselves.
+template <class Traffic>
 void wait_for_a_death(Node& node, Board& board) {
     constexpr std::size_t buffer_bytes = std::size_t{256} << 10;
     Communicator& world = node.world();
     const Buffers buffers(node.arena(), buffer_bytes);
     BoardLine& line = join(board, world.rank());
-    bench::Traffic traffic(world, buffers);
+    Traffic traffic(world, buffers);
     try {
         for (std::uint32_t step = 0;; ++step) {
             std::strncpy(line.inside.data(), traffic.name_of(step), line.inside.size() - 1);
@@ -132,20 +152,24 @@ void bind_to(const char* cpu) {
 int main(int count, char** arguments) {
     const std::string_view work = count > 2 ? arguments[1] : "";
     const char* const third = count > 3 ? arguments[3] : nullptr;
-    if (work != "start" && work != "kill" && (work != "memory" || third == nullptr)) {
+    const bool kills = work == "kill" || work == "kill_collectives";
+    const bool starts = work == "start" || work == "collectives";
+    if (!starts && !kills && (work != "memory" || third == nullptr)) {
         std::fprintf(stderr,
-                     "usage: %s start|memory|kill /proc/PID/fd/N [PEERS|CPU]; `onecopy bench "
-                     "ranks` starts it\n",
+                     "usage: %s start|collectives|memory|kill|kill_collectives /proc/PID/fd/N "
+                     "[PEERS|CPU]; `onecopy bench ranks` starts it\n",
                      arguments[0]);
         return 2;
     }
     try {
         const cli::BoardMapping board(arguments[2]);
-        if (work == "kill" && third != nullptr) bind_to(third);
+        if (kills && third != nullptr) bind_to(third);
         Node node;
         if (work == "start") start(node, *board);
+        if (work == "collectives") pass_collectives(node, *board);
         if (work == "memory") memory(node, *board, std::atoi(third));
-        if (work == "kill") wait_for_a_death(node, *board);
+        if (work == "kill") wait_for_a_death<bench::Traffic>(node, *board);
+        if (work == "kill_collectives") wait_for_a_death<bench::CollectiveTraffic>(node, *board);
         return 0;
     } catch (const std::exception& error) {
         std::fprintf(stderr, "%s\n", error.what());

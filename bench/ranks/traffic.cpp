@@ -43,13 +43,6 @@ constexpr std::array<Step, 9> steps = {{
     {"barrier", Step::Kind::barrier, 0, ordinary, ordinary},
 }};
 
-/// Some number that depends on all bits of this one. Source: the finalizer of MurmurHash3.
-std::uint32_t scramble(std::uint32_t value) noexcept {
-    value = (value ^ value >> 16) * 0x85eb'ca6bU;
-    value = (value ^ value >> 13) * 0xc2b2'ae35U;
-    return value ^ value >> 16;
-}
-
 const Step& step_of(std::uint32_t number) noexcept {
     return steps[scramble(number + 1) % steps.size()];
 }

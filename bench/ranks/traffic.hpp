@@ -37,6 +37,13 @@ private:
     Segment arena_, ordinary_;
 };
 
+/// Some number that depends on all bits of this one. Source: the finalizer of MurmurHash3.
+constexpr std::uint32_t scramble(std::uint32_t value) noexcept {
+    value = (value ^ value >> 16) * 0x85eb'ca6bU;
+    value = (value ^ value >> 13) * 0xc2b2'ae35U;
+    return value ^ value >> 16;
+}
+
 /// Fills a message such that another one, an older one or a torn one does not pass for it.
 void stamp(Segment message, int from, std::uint32_t number) noexcept;
 [[nodiscard]] bool is_stamped(ConstSegment message, int from, std::uint32_t number) noexcept;

@@ -6,13 +6,16 @@
 #include <memory>
 #include <span>
 #include <string>
+#include <utility>
 #include <vector>
 
+#include "cli/bench_collectives.hpp"
 #include "cli/bench_heap.hpp"
 #include "cli/bench_mpi.hpp"
 #include "cli/bench_options.hpp"
 #include "cli/bench_p2p.hpp"
 #include "cli/bench_ranks_works.hpp"
+#include "cli/bench_run.hpp"
 #include "cli/bench_transfer.hpp"
 #include "cli/commands.hpp"
 #include "cli/errors.hpp"
@@ -21,6 +24,7 @@
 namespace onecopy::cli {
 namespace {
 
+constexpr std::string_view asked = "bench transfer";
 constexpr std::uint64_t max_bytes = std::uint64_t{1} << 30;
 constexpr std::uint64_t max_repetitions = 100'000;
 
@@ -78,15 +82,9 @@ std::uint64_t parse_repetitions(const std::string& text) {
 }
 
 TransferBench checked(const TransferOptions& options) {
-    constexpr std::string_view asked = "bench transfer";
     TransferBench bench;
-    const auto chosen = [&](std::string_view what, const std::string& text,
-                            std::span<const std::string_view> known) {
-        if (text == "all") return std::vector<std::string>(known.begin(), known.end());
-        return parse_names(asked, what, text, known);
-    };
-    bench.works = chosen("--works", options.works, work_names());
-    bench.ways = chosen("--ways", options.ways, transfer_way_names());
+    bench.works = parse_choice(asked, "--works", options.works, work_names());
+    bench.ways = parse_choice(asked, "--ways", options.ways, transfer_way_names());
     bench.sizes = parse_sizes(asked, options.sizes, max_bytes);
     bench.repetitions = parse_repetitions(options.repetitions);
     bench.quick = options.quick;
@@ -117,7 +115,6 @@ void add_bench_transfer(CLI::App& bench, int& exit_status) {
         add_command(bench, "transfer", "Ways of moving a message between processes, side by side",
                     std::string(transfer_footer));
     auto options = std::make_shared<TransferOptions>();
-    command.allow_extras();  // refused below, in our words
     command.add_option("--works", options->works, "What is to be done")
         ->type_name("LIST")
         ->capture_default_str();
@@ -134,14 +131,11 @@ void add_bench_transfer(CLI::App& bench, int& exit_status) {
         ->capture_default_str();
     command.add_flag("--quick", options->quick, "A tenth of the time, wider spread");
     options->files.add_options(command);
-    command.callback([options, &command, &exit_status] {
-        refuse_rest("bench transfer", command);
-        const TransferBench asked = checked(*options);
-        Report report = run_transfer_bench(asked, stdout);
+    when_asked(command, asked, std::move(options), exit_status, [](const TransferOptions& typed) {
+        Report report = run_transfer_bench(checked(typed), stdout);
         std::vector<Verdict> verdicts = judge_transfer(report.rows);
         report.verdicts.insert(report.verdicts.begin(), verdicts.begin(), verdicts.end());
-        finish_report(stdout, "bench transfer", report, options->files);
-        exit_status = 0;
+        return report;
     });
 }
 
@@ -163,6 +157,7 @@ void add_bench_command(CLI::App& app, int& exit_status) {
     add_bench_mpi(bench, exit_status);
     add_bench_heap(bench, exit_status);
     add_bench_p2p(bench, exit_status);
+    add_bench_collectives(bench, exit_status);
     add_bench_ranks(bench, exit_status);
 }
 

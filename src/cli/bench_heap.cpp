@@ -8,9 +8,11 @@
 #include <fstream>
 #include <memory>
 #include <sstream>
+#include <utility>
 
 #include "cli/bench_options.hpp"
 #include "cli/bench_program.hpp"
+#include "cli/bench_run.hpp"
 #include "cli/bench_timing.hpp"
 #include "cli/commands.hpp"
 #include "cli/errors.hpp"
@@ -206,13 +208,8 @@ struct HeapOptions {
 
 HeapBench checked(const HeapOptions& options) {
     HeapBench bench;
-    const auto chosen = [](std::string_view what, const std::string& text,
-                           std::span<const std::string_view> known) {
-        if (text == "all") return std::vector<std::string>(known.begin(), known.end());
-        return parse_names(asked, what, text, known);
-    };
-    bench.works = chosen("--works", options.works, works);
-    bench.ways = chosen("--ways", options.ways, ways);
+    bench.works = parse_choice(asked, "--works", options.works, works);
+    bench.ways = parse_choice(asked, "--ways", options.ways, ways);
     bench.sizes = parse_sizes(asked, options.sizes, max_bytes);
     if (options.quick) {
         bench.processes = 2;
@@ -297,7 +294,6 @@ void add_bench_heap(CLI::App& bench, int& exit_status) {
     CLI::App& command = add_command(
         bench, "heap", "A program's malloc, with and without ours preloaded", std::string(footer));
     auto options = std::make_shared<HeapOptions>();
-    command.allow_extras();  // refused below, in our words
     command.add_option("--works", options->works, "What is to be done")
         ->type_name("LIST")
         ->capture_default_str();
@@ -309,12 +305,10 @@ void add_bench_heap(CLI::App& bench, int& exit_status) {
         ->capture_default_str();
     command.add_flag("--quick", options->quick, "A tenth of the time, wider spread");
     options->files.add_options(command);
-    command.callback([options, &command, &exit_status] {
-        refuse_rest(asked, command);
-        Report report = run_heap_bench(checked(*options), stdout);
+    when_asked(command, asked, std::move(options), exit_status, [](const HeapOptions& typed) {
+        Report report = run_heap_bench(checked(typed), stdout);
         report.verdicts = judge_heap(report.rows);
-        finish_report(stdout, asked, report, options->files);
-        exit_status = 0;
+        return report;
     });
 }
 

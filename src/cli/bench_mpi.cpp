@@ -4,20 +4,22 @@
 #include <unistd.h>
 
 #include <algorithm>
-#include <charconv>
 #include <cstdlib>
 #include <filesystem>
 #include <memory>
-#include <optional>
 #include <sstream>
+#include <utility>
 
 #include "cli/bench_options.hpp"
+#include "cli/bench_run.hpp"
 #include "cli/errors.hpp"
 #include "cli/mpi_launch.hpp"
 
 namespace onecopy::cli {
 namespace {
 
+constexpr std::string_view asked = "bench mpi";
+constexpr int max_ranks = 64;
 constexpr std::string_view works[] = {"allreduce", "reduce"};
 constexpr std::string_view ways[] = {"openmpi", "openmpi-nocma", "openmpi+onecopy"};
 constexpr std::string_view baseline = ways[0];
@@ -131,31 +133,12 @@ struct MpiOptions {
     ReportFiles files;
 };
 
-std::vector<int> parse_ranks(std::string_view text) {
-    constexpr int most = 64;
-    std::vector<int> ranks;
-    std::stringstream words{std::string(text)};
-    for (std::string word; std::getline(words, word, ',');) {
-        int number = 0;
-        const auto [end, error] = std::from_chars(word.data(), word.data() + word.size(), number);
-        if (error != std::errc() || end != word.data() + word.size() || number < 2 ||
-            number > most) {
-            throw WrongInput(
-                fmt::format("bench mpi: --ranks {}: {} is no number from 2 to {}; write 2,4", text,
-                            word, most));
-        }
-        ranks.push_back(number);
-    }
-    return ranks;
-}
-
 MpiBench checked(const MpiOptions& options) {
-    constexpr std::string_view asked = "bench mpi";
     MpiBench bench;
     bench.works = parse_names(asked, "--works", options.works, works);
     bench.ways = parse_names(asked, "--ways", options.ways, ways);
     bench.sizes = parse_sizes(asked, options.sizes, max_bytes);
-    bench.ranks = parse_ranks(options.ranks);
+    bench.ranks = parse_ranks(asked, options.ranks, max_ranks);
     for (const std::uint64_t bytes : bench.sizes) {
         if (bytes % sizeof(double) == 0) continue;
         throw WrongInput(
@@ -269,11 +252,10 @@ void add_bench_mpi(CLI::App& bench, int& exit_status) {
         ->capture_default_str();
     command->add_flag("--quick", options->quick, "Fewer repetitions, wider spread");
     options->files.add_options(*command);
-    command->callback([options, &exit_status] {
-        Report report = run_mpi_bench(checked(*options), stdout);
+    when_asked(*command, asked, std::move(options), exit_status, [](const MpiOptions& typed) {
+        Report report = run_mpi_bench(checked(typed), stdout);
         report.verdicts = judge_mpi(report.rows);
-        finish_report(stdout, "bench mpi", report, options->files);
-        exit_status = 0;
+        return report;
     });
 }
 

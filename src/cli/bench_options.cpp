@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <charconv>
 #include <cmath>
 
 #include "cli/errors.hpp"
@@ -70,6 +71,33 @@ std::vector<std::string> parse_names(std::string_view asked, std::string_view wh
         if (std::find(named.begin(), named.end(), name) != named.end()) chosen.emplace_back(name);
     }
     return chosen;
+}
+
+std::vector<std::string> parse_choice(std::string_view asked, std::string_view what,
+                                      std::string_view text,
+                                      std::span<const std::string_view> known) {
+    if (text == "all") return {known.begin(), known.end()};
+    return parse_names(asked, what, text, known);
+}
+
+std::vector<int> parse_ranks(std::string_view asked, std::string_view text, int most, bool even) {
+    std::vector<int> ranks;
+    for_each_piece(text, [&](std::string_view piece) {
+        int number = 0;
+        const auto [end, error] =
+            std::from_chars(piece.data(), piece.data() + piece.size(), number);
+        if (error != std::errc() || end != piece.data() + piece.size() || number < 2 ||
+            number > most || (even && number % 2 != 0)) {
+            throw WrongInput(
+                fmt::format("{}: --ranks {}: '{}' is no {}number from 2 to {}; write "
+                            "2,4",
+                            asked, text, piece, even ? "even " : "", most));
+        }
+        ranks.push_back(number);
+    });
+    std::sort(ranks.begin(), ranks.end());
+    ranks.erase(std::unique(ranks.begin(), ranks.end()), ranks.end());
+    return ranks;
 }
 
 void refuse_rest(std::string_view asked, const CLI::App& command) {

@@ -24,6 +24,15 @@ std::vector<std::string> parse_names(std::string_view asked, std::string_view wh
                                      std::string_view text,
                                      std::span<const std::string_view> known);
 
+/// The same, or all of `known` for "all".
+std::vector<std::string> parse_choice(std::string_view asked, std::string_view what,
+                                      std::string_view text,
+                                      std::span<const std::string_view> known);
+
+/// "2,4,8" as numbers of ranks from 2 to `most`, ascending; `even`: no others. Throws WrongInput.
+std::vector<int> parse_ranks(std::string_view asked, std::string_view text, int most,
+                             bool even = false);
+
 /// Throws WrongInput, in our words, if the command line has more than `command` knows. (It must
 /// have allowed extras.)
 void refuse_rest(std::string_view asked, const CLI::App& command);

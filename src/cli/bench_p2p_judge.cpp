@@ -16,8 +16,6 @@ namespace {
 
 constexpr std::uint64_t kib = 1024;
 constexpr std::uint64_t mib = 1024 * kib;
-constexpr std::string_view prepared = "onecopy";             // messages in arena memory
-constexpr std::string_view unprepared = "onecopy-ordinary";  // in memory that nobody prepared
 
 // At least so many times as fast; 0: nothing is claimed.
 
@@ -50,14 +48,14 @@ struct Claim {
 };
 
 constexpr Claim claims[] = {
-    {"bandwidth", prepared, one_way, ""},
-    {"bandwidth", prepared, over_memcpy, "memcpy"},
-    {"bandwidth", unprepared, one_way_unprepared, ""},
-    {"latency", prepared, latency, ""},
-    {"latency", prepared, over_blocking, "pipe"},
-    {"stream", prepared, never_below, ""},
-    {"bidirectional", prepared, never_below, ""},
-    {"message_rate", prepared, never_below, ""},
+    {"bandwidth", prepared_way, one_way, ""},
+    {"bandwidth", prepared_way, over_memcpy, "memcpy"},
+    {"bandwidth", unprepared_way, one_way_unprepared, ""},
+    {"latency", prepared_way, latency, ""},
+    {"latency", prepared_way, over_blocking, "pipe"},
+    {"stream", prepared_way, never_below, ""},
+    {"bidirectional", prepared_way, never_below, ""},
+    {"message_rate", prepared_way, never_below, ""},
 };
 
 /// Claims are made for ranks that have a core each.
@@ -66,7 +64,7 @@ constexpr int judged_ranks = 2;
 /// The fastest of the ways that copy, the ceiling aside, at the point of `row`, or null.
 const Row* best_that_copies(std::span<const Row> rows, const Row& row) noexcept {
     const Row* best = nullptr;
-    for (const P2pWay& way : p2p_ways()) {
+    for (const JobWay& way : p2p_ways()) {
         if (!way.copies || way.name == "memcpy") continue;
         const Row* other = find_row(rows, row.work, way.name, row.ranks, row.bytes);
         if (other != nullptr && (best == nullptr || other->median_us < best->median_us)) {
@@ -77,18 +75,6 @@ const Row* best_that_copies(std::span<const Row> rows, const Row& row) noexcept 
 }
 
 }  // namespace
-
-const Row* best_mpi(std::span<const Row> rows, const Row& row) noexcept {
-    const Row* best = nullptr;
-    for (const Row& other : rows) {
-        if (other.work != row.work || other.ranks != row.ranks || other.bytes != row.bytes ||
-            !is_mpi_setting(other.way)) {
-            continue;
-        }
-        if (best == nullptr || other.median_us < best->median_us) best = &other;
-    }
-    return best;
-}
 
 std::vector<Verdict> judge_p2p(std::span<const Row> rows) {
     std::vector<Verdict> verdicts;
@@ -112,34 +98,9 @@ std::vector<Verdict> judge_p2p(std::span<const Row> rows) {
     return verdicts;
 }
 
-std::vector<std::string> worst_of_p2p(std::span<const Row> rows) {
-    std::vector<std::string> notes;
-    for (const std::string_view way : {prepared, unprepared}) {
-        const Row* worst = nullptr;
-        double worst_ratio = 0;
-        for (const Row& row : rows) {
-            const Row* rival = best_mpi(rows, row);
-            if (row.way != way || row.ranks != judged_ranks || rival == nullptr ||
-                row.median_us <= 0) {
-                continue;
-            }
-            const double ratio = rival->median_us / row.median_us;
-            if (worst == nullptr || ratio < worst_ratio) {
-                worst = &row;
-                worst_ratio = ratio;
-            }
-        }
-        if (worst == nullptr) continue;
-        notes.push_back(fmt::format(
-            "Worst of {} against the best MPI, {} ranks: {} of {}, {:.2f} times as fast.", way,
-            judged_ranks, worst->work, human_bytes(worst->bytes), worst_ratio));
-    }
-    return notes;
-}
-
 std::string where_copying_nothing_wins(std::span<const Row> rows) {
     std::string text;
-    for (const P2pWay& way : p2p_ways()) {
+    for (const JobWay& way : p2p_ways()) {
         if (way.copies) continue;
         // Sizes ascend: what it wins from the last one on that it lost.
         const Row* from = nullptr;

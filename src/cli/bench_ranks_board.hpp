@@ -46,7 +46,7 @@ struct RankMemory {
 
 enum class Seen : std::uint32_t {
     joined = 1,    // pid, files, joined_ns
-    barrier = 2,   // barrier_ns
+    met = 2,       // met_ns: it has passed what all pass first
     verified = 4,  // done_ns: all that it received was right
     memory = 8,    // memory
     error = 16,    // error_ns, error, right_error
@@ -57,7 +57,7 @@ struct alignas(64) BoardLine {
     std::atomic<std::uint32_t> seen;
     std::atomic<std::uint32_t> rounds;
     pid_t pid;
-    std::int64_t joined_ns, barrier_ns, done_ns, error_ns;
+    std::int64_t joined_ns, met_ns, done_ns, error_ns;
     std::int32_t error;           // its value
     std::uint32_t right_error;    // whether it was Errc::peer_died
     std::array<char, 24> inside;  // which piece of the traffic it is in, or got the error from

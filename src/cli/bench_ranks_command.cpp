@@ -1,14 +1,15 @@
 // The command line of `onecopy bench ranks`.
 #include <fmt/format.h>
 
-#include <algorithm>
 #include <array>
 #include <charconv>
 #include <memory>
+#include <utility>
 
 #include "cli/bench_options.hpp"
 #include "cli/bench_program.hpp"
 #include "cli/bench_ranks_works.hpp"
+#include "cli/bench_run.hpp"
 #include "cli/errors.hpp"
 #include "cli/tool.hpp"
 
@@ -16,18 +17,22 @@ namespace onecopy::cli {
 namespace {
 
 constexpr std::string_view asked = "bench ranks";
-constexpr std::array<std::string_view, 3> works = {"start", "memory", "kill"};
+constexpr std::array<std::string_view, 5> works = {"start", "collectives", "memory", "kill",
+                                                   "kill_collectives"};
 constexpr int max_ranks = 4096;
 constexpr int max_rounds = 100'000;
 
 constexpr std::string_view footer =
     "Works:\n"
-    "  start   ranks are started, meet at a barrier, send to their neighbour, and end\n"
-    "  memory  what a rank that talks to ten others has for itself\n"
-    "  kill    one of 2, and of 4, ranks is killed amid messages: when the others learn of it\n"
+    "  start             ranks are started, meet at a barrier, send to their neighbour, and end\n"
+    "  collectives       the same with an allreduce and an allgather\n"
+    "  memory            what a rank that talks to ten others has for itself\n"
+    "  kill              one of 2, and of 4, ranks is killed amid messages: when the others learn "
+    "of it\n"
+    "  kill_collectives  the same amid collectives\n"
     "\n"
     "Examples:\n"
-    "  onecopy bench ranks                               all of it, about a minute\n"
+    "  onecopy bench ranks                               all of it, some minutes\n"
     "  onecopy bench ranks --works start --ranks 4096\n"
     "  onecopy bench ranks --works kill --rounds 1000 --json a.json\n"
     "\n"
@@ -55,8 +60,7 @@ int parse_count(std::string_view option, const std::string& text, int least, int
 
 RanksBench checked(const RanksOptions& options) {
     RanksBench bench;
-    bench.works = options.works == "all" ? std::vector<std::string>(works.begin(), works.end())
-                                         : parse_names(asked, "--works", options.works, works);
+    bench.works = parse_choice(asked, "--works", options.works, works);
     bench.ranks = parse_count("--ranks", options.ranks, 2, max_ranks);
     bench.rounds = parse_count("--rounds", options.rounds, 1, max_rounds);
     options.files.check(asked);
@@ -66,8 +70,12 @@ RanksBench checked(const RanksOptions& options) {
 
 std::string_view heading_of(std::string_view work) {
     if (work == "start") return "start: seconds from the launcher's start until";
+    if (work == "collectives") {
+        return "collectives: seconds from the launcher's start until";
+    }
     if (work == "memory") return "memory: of a rank that talks to others";
-    return "kill: kill -9 of one rank amid messages";
+    if (work == "kill") return "kill: kill -9 of one rank amid messages";
+    return "kill_collectives: kill -9 of one rank amid collectives";
 }
 
 }  // namespace
@@ -97,7 +105,8 @@ Report run_ranks_bench(const RanksBench& bench, std::FILE* out) {
         const std::size_t first = report.figures.size();
         if (work == "start") measure_start(bench, report);
         if (work == "memory") measure_memory(bench, report);
-        if (work == "kill") measure_kill(bench, report);
+        if (work == "collectives") measure_collectives(bench, report);
+        if (work == "kill" || work == "kill_collectives") measure_kill(bench, work, report);
         print_figures(out, heading_of(work), std::span(report.figures).subspan(first));
         std::fflush(out);
     }
@@ -109,26 +118,24 @@ void add_bench_ranks(CLI::App& bench, int& exit_status) {
         add_command(bench, "ranks", "What a job of ranks costs, and the death of one of them",
                     std::string(footer));
     auto options = std::make_shared<RanksOptions>();
-    command.allow_extras();  // refused below, in our words
     command.add_option("--works", options->works, "What is to be measured")
         ->type_name("LIST")
         ->capture_default_str();
     command
         .add_option("--ranks", options->ranks,
-                    "Ranks of the job of start, and of the larger of memory's")
+                    "Ranks of the jobs of start and collectives, and of the larger of memory's")
         ->type_name("N")
         ->capture_default_str();
     command
-        .add_option("--rounds", options->rounds, "How often kill kills, with 2 and with 4 ranks")
+        .add_option("--rounds", options->rounds,
+                    "How often a rank is killed, with 2 and with 4 of them")
         ->type_name("N")
         ->capture_default_str();
     options->files.add_json_option(command);
-    command.callback([options, &command, &exit_status] {
-        refuse_rest(asked, command);
-        Report report = run_ranks_bench(checked(*options), stdout);
+    when_asked(command, asked, std::move(options), exit_status, [](const RanksOptions& typed) {
+        Report report = run_ranks_bench(checked(typed), stdout);
         report.verdicts = judge_ranks(report.figures);
-        finish_report(stdout, asked, report, options->files);
-        exit_status = 0;
+        return report;
     });
 }
 

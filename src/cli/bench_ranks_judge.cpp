@@ -27,7 +27,8 @@ std::vector<Verdict> judge_ranks(std::span<const Figure> figures) {
             verdicts.push_back(at_most(std::move(name), value, limit));
         };
         if (figure.what == ended) {
-            says(fmt::format("start: {} ranks start, meet, exchange and end, in s", figure.ranks),
+            says(fmt::format("{}: {} ranks start, meet, exchange and end, in s", figure.work,
+                             figure.ranks),
                  figure.worst, start_s);
         } else if (figure.what == above_empty) {
             says(fmt::format("memory: a rank of {} above an empty process, the worst, in MiB",
@@ -35,14 +36,15 @@ std::vector<Verdict> judge_ranks(std::span<const Figure> figures) {
                  figure.worst / 1024, memory_mib);
         } else if (figure.what == to_error || figure.what == to_error_crowded) {
             const bool crowded = figure.what == to_error_crowded;
-            says(fmt::format("kill: one of {} ranks{}: the worst time to an error, in ms",
-                             figure.ranks, crowded ? ", on fewer cores" : ""),
+            says(fmt::format("{}: one of {} ranks{}: the worst time to an error, in ms",
+                             figure.work, figure.ranks, crowded ? ", on fewer cores" : ""),
                  figure.worst, crowded ? error_crowded_ms : error_ms);
         } else if (figure.what == hanging || figure.what == left) {
-            says(fmt::format("kill: one of {} ranks: {}", figure.ranks, figure.what), figure.worst,
-                 0);
+            says(fmt::format("{}: one of {} ranks: {}", figure.work, figure.ranks, figure.what),
+                 figure.worst, 0);
         } else if (figure.what == shared_growth) {
-            says(fmt::format("kill: one of {} ranks: {}, in MiB", figure.ranks, figure.what),
+            says(fmt::format("{}: one of {} ranks: {}, in MiB", figure.work, figure.ranks,
+                             figure.what),
                  figure.worst, growth_mib);
         }
     }

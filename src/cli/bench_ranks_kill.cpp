@@ -1,5 +1,5 @@
-// `onecopy bench ranks`, work `kill`: a rank is killed amid messages, again and again, and the
-// others are asked when they learned of it.
+// `onecopy bench ranks`, works `kill` and `kill_collectives`: a rank is killed amid messages, or
+// collectives, again and again, and the others are asked when they learned of it.
 //
 // The ranks are started by the bench itself and meet by a key: `onecopy run` would end the others
 // when one dies, before they have learned of anything.
@@ -21,7 +21,6 @@
 namespace onecopy::cli {
 namespace {
 
-constexpr std::string_view asked = "bench ranks: kill";
 /// The kill falls so long after the ranks have begun, at the latest: some hundred messages.
 constexpr std::int64_t most_delay_ns = 20'000'000;
 constexpr std::uint32_t first_rounds = 3;
@@ -42,8 +41,11 @@ void sleep_ns(std::int64_t ns) noexcept {
 /// All rounds with one number of ranks.
 class Kills {
 public:
-    Kills(const RanksBench& bench, int ranks, std::span<const int> cores, Report& report)
+    Kills(const RanksBench& bench, const std::string& work, int ranks, std::span<const int> cores,
+          Report& report)
         : bench_(bench),
+          work_(work),
+          asked_("bench ranks: " + work),
           ranks_(ranks),
           cores_(cores),
           crowded_(static_cast<std::size_t>(ranks) > cores.size()),
@@ -62,18 +64,18 @@ public:
         add(figure_names::shared_growth, "MiB", growth);
         if (worst_.inside.empty()) return;
         report_.notes.push_back(fmt::format(
-            "kill: {} ranks: the last to learn of it was rank {} in round {}, {:.1f} ms after "
+            "{}: {} ranks: the last to learn of it was rank {} in round {}, {:.1f} ms after "
             "rank {} was killed, amid \"{}\".",
-            ranks_, worst_.rank, worst_.round, worst_.ms, worst_.victim, worst_.inside));
+            work_, ranks_, worst_.rank, worst_.round, worst_.ms, worst_.victim, worst_.inside));
     }
 
 private:
     void add(std::string_view what, std::string_view unit, std::vector<double>& samples) {
-        report_.figures.push_back(make_figure("ranks", "kill", what, unit, ranks_, samples));
+        report_.figures.push_back(make_figure("ranks", work_, what, unit, ranks_, samples));
     }
 
     void measure(int round) {
-        RanksJob job(asked);
+        RanksJob job(asked_);
         start(job);
         const std::string doing = fmt::format("round {} of {} ranks", round, ranks_);
         wait_for_traffic(job, doing);
@@ -95,7 +97,7 @@ private:
     void start(RanksJob& job) {
         const std::string key = fmt::format("{:016x}{:016x}", random_(), random_());
         for (int rank = 0; rank < ranks_; ++rank) {
-            std::vector<std::string> command = {bench_.driver, "kill", "{board}"};
+            std::vector<std::string> command = {bench_.driver, work_, "{board}"};
             if (!cores_.empty()) {
                 const std::size_t core = static_cast<std::size_t>(rank) % cores_.size();
                 command.push_back(std::to_string(cores_[core]));
@@ -123,7 +125,7 @@ private:
             throw Failure(
                 fmt::format("{}: {}: the ranks did not come so far as to exchange "
                             "messages within {:g} s; report it",
-                            asked, doing, bench_.start_guard_ms / 1e3));
+                            asked_, doing, bench_.start_guard_ms / 1e3));
         }
     }
 
@@ -133,7 +135,7 @@ private:
             throw Failure(
                 fmt::format("{}: {}: rank {} had error {} before anybody was killed; "
                             "report it",
-                            asked, doing, rank, line(job, rank).error));
+                            asked_, doing, rank, line(job, rank).error));
         }
     }
 
@@ -154,9 +156,10 @@ private:
             const BoardLine& survivor = line(job, rank);
             if (!survivor.has(Seen::error)) {
                 report_.failures.push_back(fmt::format(
-                    "kill: round {} of {} ranks: rank {} had no error {:g} s after rank {} was "
+                    "{}: round {} of {} ranks: rank {} had no error {:g} s after rank {} was "
                     "killed, and was ended amid \"{}\"; report it",
-                    round, ranks_, rank, bench_.guard_ms / 1e3, victim, survivor.inside.data()));
+                    work_, round, ranks_, rank, bench_.guard_ms / 1e3, victim,
+                    survivor.inside.data()));
                 continue;
             }
             const double ms = static_cast<double>(survivor.error_ns - killed_ns) / 1e6;
@@ -176,15 +179,15 @@ private:
         left_.push_back(static_cast<double>(holders.size()) + (ended ? 0 : 1));
         if (!holders.empty()) {
             report_.failures.push_back(
-                fmt::format("kill: round {} of {} ranks: process {} still has memory of the job; "
+                fmt::format("{}: round {} of {} ranks: process {} still has memory of the job; "
                             "report it",
-                            round, ranks_, holders.front()));
+                            work_, round, ranks_, holders.front()));
         }
         if (!ended && hanging_.back() == 0) {
             report_.failures.push_back(
-                fmt::format("kill: round {} of {} ranks: a survivor that had learned of the death "
+                fmt::format("{}: round {} of {} ranks: a survivor that had learned of the death "
                             "did not end within {:g} s; report it",
-                            round, ranks_, bench_.guard_ms / 1e3));
+                            work_, round, ranks_, bench_.guard_ms / 1e3));
         }
     }
 
@@ -193,6 +196,8 @@ private:
     }
 
     const RanksBench& bench_;
+    const std::string& work_;
+    std::string asked_;
     int ranks_;
     std::span<const int> cores_;
     bool crowded_;
@@ -204,28 +209,35 @@ private:
 
 }  // namespace
 
-void measure_kill(const RanksBench& bench, Report& report) {
+void measure_kill(const RanksBench& bench, const std::string& work, Report& report) {
     std::vector<int> cores = usable_cpus();
     cores.resize(std::min(cores.size(), std::size_t{2}));
-    for (const int ranks : bench.kill_ranks) Kills(bench, ranks, cores, report).run();
+    for (const int ranks : bench.kill_ranks) Kills(bench, work, ranks, cores, report).run();
+    const std::string_view traffic =
+        work == "kill"
+            ? "They exchange messages of 8 bytes to 256 KiB, inline, mapped, out of ordinary "
+              "memory, to neighbours, in pairs, any to one, and meet at barriers"
+            : "They call barrier, bcast, reduce, allreduce, allgather, alltoall, gather, scatter, "
+              "reduce_scatter, scan and exscan in an order that is drawn, of 8 bytes to 256 KiB, "
+              "mapped and out of ordinary memory, a few of them without waiting at once";
     report.notes.push_back(fmt::format(
-        "kill: {} rounds for each number of ranks, bound in turn to cores {}, a new job each. "
-        "They exchange messages of 8 bytes to 256 KiB, inline, mapped, out of ordinary memory, to "
-        "neighbours, in pairs, any to one, and meet at barriers; one of them, drawn, gets SIGKILL "
-        "at a moment drawn from {} ms. The time is from just before the kill to the return of the "
-        "survivor's call with Errc::peer_died, both by CLOCK_MONOTONIC; who has it does nothing "
-        "more, so that nobody learns of the death from a survivor's end.",
-        bench.rounds, fmt::join(cores, ", "), most_delay_ns / 1'000'000));
+        "{}: {} rounds for each number of ranks, bound in turn to cores {}, a new job each. {}; "
+        "one of them, drawn, gets SIGKILL at a moment drawn from {} ms. The time is from just "
+        "before the kill to the return of the survivor's call with Errc::peer_died, both by "
+        "CLOCK_MONOTONIC; who has it does nothing more, so that nobody learns of the death from a "
+        "survivor's end.",
+        work, bench.rounds, fmt::join(cores, ", "), traffic, most_delay_ns / 1'000'000));
     report.notes.push_back(fmt::format(
-        "kill: after each round all processes of the job must end within {:g} s, and then no "
+        "{}: after each round all processes of the job must end within {:g} s, and then no "
         "process of the machine may have a piece of its memory mapped or open (by the inodes of "
         "its memfds, which have no other name). Shmem of /proc/meminfo, which others change too, "
         "is compared over all rounds together: what one arena would leave each time is twice the "
         "limit.",
-        bench.guard_ms / 1e3));
-    report.notes.emplace_back(
-        "kill: not measured: ranks that are outside of the library when one dies (they learn of it "
-        "by their next call), more than four ranks, several NUMA nodes, death by a full machine.");
+        work, bench.guard_ms / 1e3));
+    report.notes.push_back(fmt::format(
+        "{}: not measured: ranks that are outside of the library when one dies (they learn of it "
+        "by their next call), more than four ranks, several NUMA nodes, death by a full machine.",
+        work));
 }
 
 }  // namespace onecopy::cli

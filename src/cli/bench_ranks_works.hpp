@@ -23,9 +23,9 @@ struct RanksBench {
     std::string driver;              // what they are
     std::string empty;               // the program with nothing in it
     std::vector<std::string> works;  // of ranks_work_names()
-    int ranks = 1024;                // of `start`, and of the larger job of `memory`
+    int ranks = 1024;                // of `start`, `collectives` and the larger job of `memory`
     int peers = 10;                  // that a rank of `memory` talks to; even
-    int rounds = 200;                // of `kill`, with each number of ranks
+    int rounds = 200;                // of each kind of kill, with each number of ranks
     std::vector<int> kill_ranks = {2, 4};
     int guard_ms = 10'000;         // how long a rank may take to hear of a death, or to end
     int start_guard_ms = 300'000;  // how long a job of `start` or `memory` may take
@@ -39,8 +39,10 @@ Report run_ranks_bench(const RanksBench& bench, std::FILE* out);
 
 /// The works, each of which adds its figures, notes and failures.
 void measure_start(const RanksBench& bench, Report& report);
+void measure_collectives(const RanksBench& bench, Report& report);
 void measure_memory(const RanksBench& bench, Report& report);
-void measure_kill(const RanksBench& bench, Report& report);
+/// `work`: kill, or kill_collectives.
+void measure_kill(const RanksBench& bench, const std::string& work, Report& report);
 
 /// What `what` is in the figures that are judged.
 namespace figure_names {

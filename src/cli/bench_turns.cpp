@@ -31,6 +31,42 @@ double elapsed_us(std::span<const JobRank> ranks, std::size_t index) noexcept {
     return end == 0 ? 0 : static_cast<double>(end - begin) / 1e3;
 }
 
+double slowest_us(std::span<const JobRank> ranks, std::size_t index) noexcept {
+    std::int64_t longest = 0;
+    for (const JobRank& rank : ranks) {
+        longest = std::max(longest, rank.stamps[index].end - rank.stamps[index].begin);
+    }
+    return static_cast<double>(longest) / 1e3;
+}
+
+bool all_met(std::span<const JobRank> ranks, std::size_t index) noexcept {
+    std::int64_t last_begin = 0;
+    std::int64_t first_end = INT64_MAX;
+    for (const JobRank& rank : ranks) {
+        last_begin = std::max(last_begin, rank.stamps[index].begin);
+        first_end = std::min(first_end, rank.stamps[index].end);
+    }
+    return last_begin <= first_end;
+}
+
+void TurnPlan::single(std::uint64_t all_bytes, bool crowded) noexcept {
+    constexpr std::uint64_t small = 64 << 10;
+    constexpr std::uint64_t medium = 1 << 20;
+    warm_ups = all_bytes <= small ? 3 : all_bytes <= medium ? 2 : 1;
+    operations = all_bytes <= small ? 16 : all_bytes <= medium ? 6 : 2;
+    if (crowded) {  // an operation may wait for several turns of the scheduler
+        warm_ups = 1;
+        operations = std::min(operations, 4U);
+    }
+}
+
+void TurnPlan::loop(bool crowded) noexcept {
+    warm_ups = 1;
+    operations = 2;
+    loop_us = crowded ? 2'000 : 500;
+    most_iterations = 2'000;
+}
+
 void JobTurns::start(const JobYard& yard, std::span<const JobPlan> plans, const JobSize& size,
                      int guard_ms) {
     for (const JobPlan& plan : plans) {
@@ -108,7 +144,9 @@ void JobTurns::run_block(Runner& runner, const TurnPlan& plan, bool counts) {
     const double divisor = plan.parts * (loops ? command.iterations : 1);
     double fastest = HUGE_VAL;
     for (std::size_t i = 0; i < command.operations; ++i) {
-        const double us = elapsed_us(ranks, i) / divisor;
+        const double us =
+            (plan.by_the_slowest ? slowest_us(ranks, i) : elapsed_us(ranks, i)) / divisor;
+        if (plan.all_meet && !all_met(ranks, i)) runner.samples.verified = false;
         fastest = std::min(fastest, us);
         if (counts) runner.samples.us.push_back(us);
     }

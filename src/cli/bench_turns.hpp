@@ -30,6 +30,16 @@ struct TurnPlan {
     int guard_ms = 30'000;   // for one block
     std::function<bool(std::string_view way)> takes_part;  // empty: all do
     std::string corrupt;  // way whose last byte is spoiled: for tests
+    /// The time of an operation: false, from the first rank's begin to the last one's end; true,
+    /// the longest of the times that the ranks were in it.
+    bool by_the_slowest = false;
+    /// No rank may leave an operation before the last has begun it; who does is not verified.
+    bool all_meet = false;
+
+    /// Blocks of single operations on so many bytes: some hundred microseconds.
+    void single(std::uint64_t all_bytes, bool crowded) noexcept;
+    /// Blocks of two loops of iterations.
+    void loop(bool crowded) noexcept;
 };
 
 /// What one way measured.
@@ -79,5 +89,9 @@ private:
 
 /// From the first begin to the last end of operation `index`, in microseconds.
 double elapsed_us(std::span<const JobRank> ranks, std::size_t index) noexcept;
+/// The longest time that a rank was in it.
+double slowest_us(std::span<const JobRank> ranks, std::size_t index) noexcept;
+/// Whether no rank left it before all had begun.
+bool all_met(std::span<const JobRank> ranks, std::size_t index) noexcept;
 
 }  // namespace onecopy::cli

@@ -80,6 +80,19 @@ INSTANTIATE_TEST_SUITE_P(
                     BadLine{"bench p2p --json /proc/absent/x.json", "--json"}));
 
 INSTANTIATE_TEST_SUITE_P(
+    BenchCollectives, BadBenchArguments,
+    testing::Values(
+        BadLine{"bench collectives allreduce", "allreduce was not expected"},
+        BadLine{"bench collectives --works alreduce", "'alreduce' is unknown; choose from barrier"},
+        BadLine{"bench collectives --ways nccl", "'nccl' is unknown; choose from onecopy"},
+        BadLine{"bench collectives --sizes 8,12", "12 bytes are no whole number of doubles"},
+        BadLine{"bench collectives --sizes 128M", "between 1 and 64 MiB"},
+        BadLine{"bench collectives --ranks 1", "'1' is no number from 2 to 16"},
+        BadLine{"bench collectives --ranks 2,,4", "'' is no number from 2 to 16"},
+        BadLine{"bench collectives --repetitions=-1", "--repetitions -1"},
+        BadLine{"bench collectives --json /proc/absent/x.json", "--json"}));
+
+INSTANTIATE_TEST_SUITE_P(
     BenchRanks, BadBenchArguments,
     testing::Values(BadLine{"bench ranks --work start", "--work was not expected"},
                     BadLine{"bench ranks start", "start was not expected"},

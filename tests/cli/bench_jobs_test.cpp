@@ -29,10 +29,10 @@ namespace {
 
 namespace fs = std::filesystem;
 
-const P2pWay& way_named(std::string_view name) {
+const JobWay& way_named(std::string_view name) {
     const auto ways = p2p_ways();
     return *std::find_if(ways.begin(), ways.end(),
-                         [name](const P2pWay& way) { return way.name == name; });
+                         [name](const JobWay& way) { return way.name == name; });
 }
 
 /// A job of two ranks by pipes, which is there.

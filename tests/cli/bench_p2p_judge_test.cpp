@@ -123,7 +123,7 @@ TEST(BenchP2pJudge, NothingIsClaimedForMoreRanksThanTwo) {
     std::vector<Row> rows = {row("latency", "openmpi", 8, 1, 4),
                              row("latency", "onecopy", 8, 9, 4)};
     EXPECT_TRUE(judge_p2p(rows).empty());
-    EXPECT_TRUE(worst_of_p2p(rows).empty());
+    EXPECT_TRUE(worst_of_ours(rows).empty());
 }
 
 TEST(BenchP2pJudge, TheWorstPointOfEachOfOurWaysIsNoted) {
@@ -132,7 +132,7 @@ TEST(BenchP2pJudge, TheWorstPointOfEachOfOurWaysIsNoted) {
     for (Row& one : with_mpi("stream", kib, 100)) rows.push_back(std::move(one));
     rows.push_back(row("stream", "onecopy", kib, 80));
     rows.push_back(row("stream", "onecopy-ordinary", kib, 125));
-    const std::vector<std::string> notes = worst_of_p2p(rows);
+    const std::vector<std::string> notes = worst_of_ours(rows);
     ASSERT_EQ(notes.size(), 2U);
     EXPECT_NE(notes[0].find("Worst of onecopy against the best MPI, 2 ranks: latency of 8 B, 0.50"),
               std::string::npos)

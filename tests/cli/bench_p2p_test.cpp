@@ -108,7 +108,7 @@ bool may_be_left_out(const std::string& way, const Report& report) {
     const std::string why = reason(report, way);
     if (why.find("is not built") != std::string::npos) {
         const auto ways = p2p_ways();
-        return std::any_of(ways.begin(), ways.end(), [&](const P2pWay& one) {
+        return std::any_of(ways.begin(), ways.end(), [&](const JobWay& one) {
             return one.name == way && find_beside_tool(one.driver).empty();
         });
     }
@@ -117,7 +117,8 @@ bool may_be_left_out(const std::string& way, const Report& report) {
 }
 
 TEST(BenchP2p, MeasuresAndVerifiesEveryWorkInEveryWayThatIsThere) {
-    const P2pBench bench = small({p2p_way_names().begin(), p2p_way_names().end()});
+    const auto ways = names_of(p2p_ways());
+    const P2pBench bench = small({ways.begin(), ways.end()});
     const Report report = run(bench);
     expect_all_rows(bench, report);
     for (const char* const way : {"memcpy", "unix", "pipe"}) EXPECT_EQ(reason(report, way), "");
@@ -197,7 +198,7 @@ TEST(BenchP2p, AWayWhoseRankDiesOnTheWayIsLeftOutFromThereOn) {
 }
 
 TEST(BenchP2p, AWayThatIsNotBuiltNamesItsPackages) {
-    const P2pWay way{"nanomsg", "onecopy-p2p-nanomsg", "libnanomsg-dev"};
+    const JobWay way{"nanomsg", "onecopy-p2p-nanomsg", "libnanomsg-dev"};
     try {
         plan_of(way, 2, 2);
         ADD_FAILURE() << "it has a driver";

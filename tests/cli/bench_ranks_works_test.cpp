@@ -59,12 +59,15 @@ const Figure& figure(const Report& report, std::string_view what, int ranks) {
     return found != nullptr ? *found : none;
 }
 
-TEST(BenchRanks, AJobIsStartedMeetsExchangesAndEnds) {
-    const Report report = run(small("start"));
+class JobsThatEnd : public testing::TestWithParam<std::vector<const char*>> {};
+
+TEST_P(JobsThatEnd, AreStartedMeetExchangeAndEnd) {
+    const std::vector<const char*>& names = GetParam();
+    const Report report = run(small(names[0]));
     double last = 0;
-    for (const std::string_view what :
-         {"a rank has joined", "it has passed the barrier", "it has its neighbour's message"}) {
+    for (const char* const what : {"a rank has joined", names[1], names[2]}) {
         const Figure& one = figure(report, what, 6);
+        EXPECT_EQ(one.work, names[0]);
         EXPECT_EQ(one.unit, "s");
         EXPECT_EQ(one.count, 6U);
         EXPECT_LE(last, one.worst) << what;
@@ -75,6 +78,14 @@ TEST(BenchRanks, AJobIsStartedMeetsExchangesAndEnds) {
     EXPECT_GT(last, 0);
     EXPECT_TRUE(report.failures.empty());
 }
+
+INSTANTIATE_TEST_SUITE_P(
+    BenchRanks, JobsThatEnd,
+    testing::Values(std::vector<const char*>{"start", "it has passed the barrier",
+                                             "it has its neighbour's message"},
+                    std::vector<const char*>{"collectives", "it has passed the allreduce",
+                                             "it has passed the allgather"}),
+    [](const auto& names) { return std::string(names.param[0]); });
 
 TEST(BenchRanks, ARanksMemoryIsCountedByKindAndAgainstAnEmptyProcess) {
     const Report report = run(small("memory"));
@@ -96,8 +107,10 @@ TEST(BenchRanks, ARanksMemoryIsCountedByKindAndAgainstAnEmptyProcess) {
     }
 }
 
-TEST(BenchRanks, EverySurvivorOfAKilledRankLearnsOfItAndNothingIsLeft) {
-    const Report report = run(small("kill"));
+class KilledRanks : public testing::TestWithParam<const char*> {};
+
+TEST_P(KilledRanks, AreNoticedByEverySurvivorAndLeaveNothing) {
+    const Report report = run(small(GetParam()));
     EXPECT_TRUE(report.failures.empty()) << report.failures.front();
     for (const int ranks : {2, 4}) {
         EXPECT_EQ(figure(report, figure_names::hanging, ranks).worst, 0);
@@ -109,6 +122,9 @@ TEST(BenchRanks, EverySurvivorOfAKilledRankLearnsOfItAndNothingIsLeft) {
     EXPECT_EQ(crowded.count, 6U);
     EXPECT_GT(crowded.median, 0);
 }
+
+INSTANTIATE_TEST_SUITE_P(BenchRanks, KilledRanks, testing::Values("kill", "kill_collectives"),
+                         [](const auto& work) { return std::string(work.param); });
 
 /// A bench of two ranks that are not what they should be.
 class ImpostorsOnTheBench : public testing::Test {

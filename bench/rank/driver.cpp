@@ -1,10 +1,9 @@
-// A rank of `onecopy bench p2p`. Compiled once with each link.
+// A rank of `onecopy bench p2p` or `onecopy bench collectives`. Compiled once with each library.
 //
-//   onecopy-p2p-WAY /proc/PID/fd/N [RANK]
+//   onecopy-BENCH-WAY /proc/PID/fd/N [RANK]
 //
-// The file is the bench's control block (cli/bench_control.hpp); RANK is left out where the link's
-// own launcher numbers the ranks. The bench says what is to be done, and the ranks' own clocks how
-// long each operation took.
+// The file is the bench's control block (cli/bench_control.hpp); RANK is left out where the
+// library's own launcher numbers the ranks.
 #include <unistd.h>
 
 #include <cstdio>
@@ -14,21 +13,20 @@
 
 #include "cli/bench_control.hpp"
 #include "cli/bench_timing.hpp"
-#include "link.hpp"
-#include "works.hpp"
+#include "member.hpp"
 
 namespace {
 
 using namespace onecopy;
-using onecopy::p2p::Link;
+using onecopy::bench::Member;
 
-void carry_out(const cli::ControlledRank& rank, Link& link) {
+void carry_out(const cli::ControlledRank& rank, Member& member) {
     const cli::JobCommand& command = rank.command();
-    const auto work = p2p::make_work(command, link, static_cast<int>(rank.control().ranks));
+    const auto work = member.make_work(command, static_cast<int>(rank.control().ranks));
     cli::JobRank& report = rank.report();
     report.wrong = 0;
     const auto nothing = [] {};
-    const auto progress = [&link] { link.progress(); };
+    const auto progress = [&member] { member.progress(); };
     for (std::uint32_t i = 0; i < command.warm_ups + command.operations; ++i) {
         work->prepare(command.seed + i);
         rank.meet(nothing);
@@ -41,7 +39,7 @@ void carry_out(const cli::ControlledRank& rank, Link& link) {
         }
         rank.meet(progress);
         if (!work->verify()) ++report.wrong;
-        link.release();
+        member.release();
         rank.meet(progress);  // what one reads in place the other must not write anew before
     }
 }
@@ -50,16 +48,16 @@ void carry_out(const cli::ControlledRank& rank, Link& link) {
 
 int main(int count, char** arguments) {
     if (count < 2) {
-        std::fprintf(stderr, "usage: %s /proc/PID/fd/N [RANK]; `onecopy bench p2p` starts it\n",
+        std::fprintf(stderr, "usage: %s /proc/PID/fd/N [RANK]; `onecopy bench` starts it\n",
                      arguments[0]);
         return 2;
     }
     std::unique_ptr<cli::ControlledRank> rank;
-    std::unique_ptr<Link> link;
+    std::unique_ptr<Member> member;
     try {
         rank = std::make_unique<cli::ControlledRank>(arguments[1]);
         const cli::JobControl& control = rank->control();
-        p2p::Setup setup;
+        bench::Setup setup;
         setup.ranks = static_cast<int>(control.ranks);
         setup.folder = control.folder.get();
         setup.area_bytes = control.area_bytes;
@@ -67,24 +65,24 @@ int main(int count, char** arguments) {
         setup.crowded = rank->crowded();
         if (count > 2) {
             setup.rank = std::atoi(arguments[2]);
-            rank->bind(setup.rank);  // so are the threads that the link makes
+            rank->bind(setup.rank);  // so are the threads that the library makes
         }
-        link = p2p::make_link(setup);
-        rank->bind(link->rank());
-        if (link->rank() == 0) rank->control().library.set(p2p::library());
-        rank->begin(link->rank());
+        member = bench::join(setup);
+        rank->bind(member->rank());
+        if (member->rank() == 0) rank->control().library.set(bench::library());
+        rank->begin(member->rank());
         while (!rank->command().work.get().empty()) {
-            carry_out(*rank, *link);
+            carry_out(*rank, *member);
             rank->answer();
         }
-        link.reset();
+        member.reset();
     } catch (const std::exception& error) {
         if (rank) {
             rank->fail(error.what());
         } else {
             std::fprintf(stderr, "%s: %s\n", arguments[0], error.what());
         }
-        // Not by way of the link's destructor: it may wait for others, who will not come.
+        // Not by way of the member's destructor: it may wait for others, who will not come.
         ::_exit(1);
     }
     return 0;
