@@ -44,6 +44,10 @@ protected:
         }
         return found;
     }
+    /// A loaded machine is rightly not measured.
+    static bool is_refused_by_others(const ToolRun& run) {
+        return run.err.find("run it again when less is going on") != run.err.npos;
+    }
     static bool has_two_cores() {
         cpu_set_t cpus;
         CPU_ZERO(&cpus);
@@ -57,6 +61,7 @@ protected:
 TEST_F(TuneCommand, KeepsWhatItMeasuredAndRanksReadIt) {
     if (!has_two_cores()) GTEST_SKIP() << "needs two cores";
     const ToolRun run = tune({});
+    if (is_refused_by_others(run)) GTEST_SKIP() << run.err;
     ASSERT_EQ(run.status, 0) << run.err;
     EXPECT_NE(run.out.find("both-call"), run.out.npos) << run.out;
     ASSERT_EQ(files().size(), 1U);
@@ -79,6 +84,7 @@ TEST_F(TuneCommand, KeepsWhatItMeasuredAndRanksReadIt) {
 
 TEST_F(TuneCommand, ADryRunKeepsNothing) {
     const ToolRun run = tune({"--dry-run"});
+    if (is_refused_by_others(run)) GTEST_SKIP() << run.err;
     EXPECT_EQ(run.status, 0) << run.err;
     EXPECT_EQ(run.out.find("written"), run.out.npos) << run.out;
     EXPECT_TRUE(files().empty());
