@@ -27,7 +27,7 @@
 namespace onecopy::collectives {
 
 inline constexpr std::uint32_t call_slots = 8;
-inline constexpr std::uint32_t frame_slots = 8;
+inline constexpr std::uint32_t frame_slots = 4;
 
 /// One call's. Not a power of two, so that they do not all fall on the same lines of a cache.
 struct alignas(64) Slot {

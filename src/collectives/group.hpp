@@ -108,7 +108,7 @@ public:
     std::uint32_t large_begun = 0, large_over = 0;
 
     /// Bytes behind a frame's slot, and room for temporary results of this thread.
-    static constexpr std::uint32_t blocks_of_frame = 2;
+    static constexpr std::uint32_t blocks_of_frame = 8;
     static constexpr std::size_t frame_bytes_each = blocks_of_frame * node::block_bytes;
 
 private:

@@ -39,7 +39,7 @@ BlockCounts blocks_for(int ranks) noexcept {
     const std::uint64_t room =
         std::min<std::uint64_t>(std::numeric_limits<std::size_t>::max() / 16 / block_bytes,
                                 std::numeric_limits<std::uint32_t>::max());
-    const std::uint64_t others = std::min((4 * stage_slots + 16 + 256) * count, room / 2);
+    const std::uint64_t others = std::min((4 * stage_slots + 16 + 4096) * count, room / 2);
     const std::uint64_t rings = std::min(count * count, room - others);
     return {static_cast<std::uint32_t>(rings), static_cast<std::uint32_t>(rings + others)};
 }
