@@ -63,18 +63,16 @@ inline Choice choose_mapped(const Call& call, int ranks) noexcept {
     return choice;
 }
 
-/// Through frames of so many bytes. Two ranks that reduce do best with as few windows as can be:
-/// they wait for each other at each, which costs most where their cores are far apart (64 KiB to
-/// 4 MiB in windows of 32, 64, 128 and 256 KiB: `onecopy bench collectives --works allreduce --ways
-/// onecopy-ordinary`). The frames of more ranks must not take too much memory.
+/// Through frames of so many bytes. Two ranks that both reduce do best with as few windows as can
+/// be: they wait for each other at each, which costs most where their cores are far apart (64 KiB
+/// to 4 MiB in windows of 32, 64, 128 and 256 KiB: `onecopy bench collectives --works allreduce
+/// --ways onecopy-ordinary`). The frames of more ranks must not take too much memory.
 inline Choice choose_framed(const Call& call, int ranks, std::uint64_t frame_bytes) noexcept {
     const bool reduces = call.what == Collective::allreduce || call.what == Collective::reduce;
     Choice choice;
     choice.form = ranks == 2 && reduces ? schedule::Form::redundant : schedule::Form::pull;
-    const std::uint64_t most = std::uint64_t{ranks == 2 && reduces ? 256U
-                                             : ranks <= 8          ? 64U
-                                                                   : 16U}
-                               << 10;
+    const bool both = ranks == 2 && call.what == Collective::allreduce;
+    const std::uint64_t most = std::uint64_t{both ? 256U : ranks <= 8 ? 64U : 16U} << 10;
     const std::uint64_t window =
         std::min(most, frame_bytes / regions_of(call.what, choice.form, ranks).all());
     choice.window = window / call.grain() * call.grain();
