@@ -150,7 +150,8 @@ private:
         node::Endpoint::Lock lock(endpoint_);
         bool good = false;
         endpoint_.wait(lock, -1, [&] {
-            good = ready();
+            // Asked again after a yes, which may have changed something.
+            good = good || ready();
             return good || is_in_trouble();
         });
         return good ? std::error_code() : trouble();

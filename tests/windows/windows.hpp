@@ -61,6 +61,11 @@ void set(Window& window, int rank, std::size_t index, const T& value) {
     window.put(std::span(&value, 1), rank, index * sizeof(T));
 }
 
+template <class T>
+void set(Window& window, int rank, std::size_t index, const T& value, std::error_code& error) {
+    window.put(std::as_bytes(std::span(&value, 1)), rank, index * sizeof(T), error);
+}
+
 /// A rank's own elements.
 template <class T>
 std::span<T> own(Window& window) {
