@@ -41,7 +41,7 @@ enum class LockType : std::uint8_t {
 /// What MPI 4.0, chapter 12, says of windows in the unified memory model holds, and some more:
 /// there is one copy of everything, and what was put is in the target's memory when the call
 /// returns. Epochs (fence, locks, post and start) say when others may look; calls outside of an
-/// epoch do what they say all the same. Offsets and sizes are in bytes. A put or get of 1, 2, 4 or
+/// epoch are not refused. Offsets and sizes are in bytes. A put or get of 1, 2, 4 or
 /// 8 bytes at a multiple of that, in mapped memory, is never seen half done.
 ///
 /// Memory that is not mapped is read and written by system calls (`attach`), for which this process
@@ -134,8 +134,9 @@ public:
 
     /// Returns when this rank holds the target's lock. First come, first served. A rank may lock
     /// several targets, each once (EINVAL); whoever does that in another order than others may wait
-    /// for ever, as always with locks. Under an exclusive lock accumulates need no atomic
-    /// instructions: those of many elements are faster.
+    /// for ever, as always with locks. Under an exclusive lock accumulates use no atomic
+    /// instructions, and those of many elements are faster: as in MPI, whoever accumulates to that
+    /// target meanwhile without a lock may lose what it added.
     void lock(LockType type, int target);
     void lock(LockType type, int target, std::error_code& error) noexcept;
     void unlock(int target);
