@@ -185,6 +185,7 @@ public:
 
     /// For the layers above.
     [[nodiscard]] node::Context& context() const noexcept { return *context_; }
+    [[nodiscard]] node::Endpoint& endpoint() const noexcept { return *endpoint_; }
 
 private:
     friend class Node;

@@ -16,6 +16,7 @@ enum class Errc {
     cancelled,      ///< the receive was cancelled before a message came
     no_job,         ///< this process is no rank: not started by `onecopy run`, no key given
     mismatch,       ///< the ranks of a collective do not agree on what it is
+    bad_range,      ///< the bytes do not all lie in the target's part of the window
 };
 
 /// Named "onecopy". Any thread.

@@ -45,7 +45,8 @@ enum onecopy_error {
     ONECOPY_ERR_BAD_TAG = -10005,   /* tags are not negative (but ONECOPY_ANY_TAG, to receive) */
     ONECOPY_ERR_CANCELLED = -10006, /* the receive was cancelled before a message came */
     ONECOPY_ERR_NO_JOB = -10007,    /* not started by `onecopy run`, and no key is given */
-    ONECOPY_ERR_MISMATCH = -10008   /* the ranks of a collective do not agree on what it is */
+    ONECOPY_ERR_MISMATCH = -10008,  /* the ranks of a collective do not agree on what it is */
+    ONECOPY_ERR_BAD_RANGE = -10009  /* bytes outside of the target's part of a window */
 };
 
 /* What such a number says, in a few words, without a full stop; "no error" if it is not negative.

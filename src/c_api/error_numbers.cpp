@@ -23,6 +23,7 @@ ONECOPY_SAME_ERROR(BAD_TAG, bad_tag);
 ONECOPY_SAME_ERROR(CANCELLED, cancelled);
 ONECOPY_SAME_ERROR(NO_JOB, no_job);
 ONECOPY_SAME_ERROR(MISMATCH, mismatch);
+ONECOPY_SAME_ERROR(BAD_RANGE, bad_range);
 #undef ONECOPY_SAME_ERROR
 
 std::string text_of(int error) {

@@ -26,6 +26,8 @@ public:
                 return "this process is no rank of a job; start it with `onecopy run`";
             case Errc::mismatch:
                 return "the ranks of a collective do not agree on what it is";
+            case Errc::bad_range:
+                return "the bytes do not all lie in the target's part of the window";
         }
         return "unknown error " + std::to_string(value);
     }

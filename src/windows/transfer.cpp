@@ -1,0 +1,127 @@
+// put and get: straight loads and stores where the memory is mapped, the calls of attach elsewhere.
+#include "onecopy/transfer.hpp"
+
+#include <algorithm>
+#include <cerrno>
+#include <cstring>
+#include <new>
+#include <type_traits>
+
+#include "windows/state.hpp"
+
+namespace onecopy::windows {
+namespace {
+
+/// Words by one load and one store, so that whoever looks at them meanwhile sees no half of one.
+void copy_bytes(std::byte* to, const std::byte* from, std::size_t bytes) noexcept {
+    switch (bytes) {
+        case 1:
+            std::memcpy(to, from, 1);
+            return;
+        case 2:
+            std::memcpy(to, from, 2);
+            return;
+        case 4:
+            std::memcpy(to, from, 4);
+            return;
+        case 8:
+            std::memcpy(to, from, 8);
+            return;
+        default:
+            // Of our own part it may be the same memory.
+            std::memmove(to, from, bytes);
+    }
+}
+
+}  // namespace
+
+std::error_code State::put(ConstSegment from, int rank, std::size_t offset) noexcept {
+    std::error_code error = check(rank, offset, from.size());
+    if (error || from.empty()) return error;
+    Target& to = target(rank);
+    std::byte* const memory = reach(to, error);
+    if (memory != nullptr) [[likely]] {
+        copy_bytes(memory + offset, from.data(), from.size());
+        return {};
+    }
+    if (error) return error;
+    return after_call(to, write(*to.process(), from, to.part.address + offset).error);
+}
+
+std::error_code State::get(Segment into, int rank, std::size_t offset) noexcept {
+    std::error_code error = check(rank, offset, into.size());
+    if (error || into.empty()) return error;
+    Target& from = target(rank);
+    const std::byte* const memory = reach(from, error);
+    if (memory != nullptr) [[likely]] {
+        copy_bytes(into.data(), memory + offset, into.size());
+        return {};
+    }
+    if (error) return error;
+    return after_call(from, read(*from.process(), from.part.address + offset, into).error);
+}
+
+template <class Piece>
+std::error_code State::move(std::span<const Piece> pieces, int rank,
+                            std::span<const WindowRun> runs) noexcept {
+    constexpr bool puts = std::is_same_v<Piece, ConstSegment>;
+    std::uint64_t here = 0, there = 0;
+    for (const Piece& piece : pieces) here += piece.size();
+    std::error_code error = check(rank, 0, 0);
+    if (error) return error;
+    for (const WindowRun& run : runs) {
+        error = check(rank, run.offset, run.bytes);
+        // (Both sums are of memory that is there, but a list may name the same again and again.)
+        if (error || __builtin_add_overflow(there, std::uint64_t{run.bytes}, &there)) {
+            return error ? error : std::make_error_code(std::errc::invalid_argument);
+        }
+    }
+    if (here != there) return std::make_error_code(std::errc::invalid_argument);
+    if (here == 0) return {};
+    Target& other = target(rank);
+    std::byte* const memory = reach(other, error);
+    if (error) return error;
+    if (memory == nullptr) {
+        try {
+            std::vector<RemoteSegment> remote;
+            remote.reserve(runs.size());
+            for (const WindowRun& run : runs) {
+                remote.push_back({other.part.address + run.offset, run.bytes});
+            }
+            if constexpr (puts) {
+                error = write(*other.process(), pieces, remote).error;
+            } else {
+                error = read(*other.process(), remote, pieces).error;
+            }
+        } catch (const std::bad_alloc&) {
+            return std::make_error_code(std::errc::not_enough_memory);
+        }
+        return after_call(other, error);
+    }
+    auto piece = pieces.begin();
+    std::size_t done_of_piece = 0;
+    for (const WindowRun& run : runs) {
+        for (std::size_t done = 0; done < run.bytes;) {
+            while (done_of_piece == piece->size()) {
+                ++piece;
+                done_of_piece = 0;
+            }
+            const std::size_t bytes = std::min(run.bytes - done, piece->size() - done_of_piece);
+            if constexpr (puts) {
+                copy_bytes(memory + run.offset + done, piece->data() + done_of_piece, bytes);
+            } else {
+                copy_bytes(piece->data() + done_of_piece, memory + run.offset + done, bytes);
+            }
+            done += bytes;
+            done_of_piece += bytes;
+        }
+    }
+    return {};
+}
+
+template std::error_code State::move(std::span<const ConstSegment>, int,
+                                     std::span<const WindowRun>) noexcept;
+template std::error_code State::move(std::span<const Segment>, int,
+                                     std::span<const WindowRun>) noexcept;
+
+}  // namespace onecopy::windows
