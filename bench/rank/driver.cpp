@@ -63,6 +63,7 @@ int main(int count, char** arguments) {
         setup.area_bytes = control.area_bytes;
         setup.largest = control.largest;
         setup.crowded = rank->crowded();
+        setup.cpus = std::span(control.cpus).first(control.cpu_count);
         if (count > 2) {
             setup.rank = std::atoi(arguments[2]);
             rank->bind(setup.rank);  // so are the threads that the library makes

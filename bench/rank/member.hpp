@@ -9,6 +9,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <memory>
+#include <span>
 #include <stdexcept>
 #include <string>
 
@@ -29,6 +30,7 @@ struct Setup {
     std::size_t area_bytes = 0;  // all messages that a rank has under way at once
     std::size_t largest = 0;     // of one message
     bool crowded = false;        // more ranks than cores: who waits should let others run
+    std::span<const int> cpus;   // that the ranks are bound to, in turn; none: unbound
 };
 
 /// One rank's part in the operations of a turn.

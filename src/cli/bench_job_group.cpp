@@ -94,14 +94,23 @@ private:
         return plan;
     }
 
+    /// The ways that take their turns behind the others, or the others.
+    void measure_those(const std::string& work, std::uint64_t bytes, bool behind) {
+        TurnPlan plan = turn_of(work, bytes);
+        plan.takes_part = [&, does = std::move(plan.takes_part)](std::string_view way) {
+            return works_.comes_behind(way, crowded()) == behind && (!does || does(way));
+        };
+        for (TurnSamples& samples : turns_.measure(plan)) {
+            report_.rows.push_back(make_row(works_.name(), work, samples.way, ranks_, bytes,
+                                            works_.moved(work, ranks_, bytes), samples.us,
+                                            samples.verified));
+        }
+    }
+
     void measure(const std::string& work, std::FILE* out) {
         const std::size_t first = report_.rows.size();
         for (const std::uint64_t bytes : works_.sizes(work, ranks_)) {
-            for (TurnSamples& samples : turns_.measure(turn_of(work, bytes))) {
-                report_.rows.push_back(make_row(works_.name(), work, samples.way, ranks_, bytes,
-                                                works_.moved(work, ranks_, bytes), samples.us,
-                                                samples.verified));
-            }
+            for (const bool behind : {false, true}) measure_those(work, bytes, behind);
         }
         const auto rows = std::span<const Row>(report_.rows).subspan(first);
         print_rows(out, works_.heading(work), rows, works_.base_name(work),

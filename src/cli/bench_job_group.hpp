@@ -60,6 +60,12 @@ public:
     [[nodiscard]] virtual TurnPlan turn(std::string_view work, std::uint64_t bytes,
                                         bool crowded) const = 0;
 
+    /// Whether a way takes its turns behind those of the others: it is so slow that there would be
+    /// few of theirs.
+    [[nodiscard]] virtual bool comes_behind(std::string_view /*way*/, bool /*crowded*/) const {
+        return false;
+    }
+
     /// What the table's last column compares a row with (null: nothing), and that column's title.
     [[nodiscard]] virtual const Row* base_of(std::span<const Row> rows, const Row& row) const = 0;
     [[nodiscard]] virtual std::string base_name(std::string_view work) const = 0;
