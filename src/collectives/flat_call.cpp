@@ -7,6 +7,7 @@
 #include <new>
 
 #include "collectives/fold.hpp"
+#include "schedule/bracket.hpp"
 
 namespace onecopy::collectives {
 namespace {
@@ -133,18 +134,9 @@ void FlatCall::fold(int first, int end, std::uint64_t block_at) noexcept {
     for (int member = first; member < end; ++member) {
         operands[member - first] = {bytes_of(member) + block_at, member, 1};
     }
-    const bool scans = call_.what == Collective::scan || call_.what == Collective::exscan;
-    const Fold fold(call_.how, tiles, scans ? Bracket::left_to_right : Bracket::tree);
-    if (count == 1) {
-        if (call_.to != operands[0].bytes) {
-            std::memcpy(call_.to, operands[0].bytes, static_cast<std::size_t>(call_.bytes));
-        }
-        return;
-    }
-    for (std::size_t at = 0; at < call_.bytes; at += tiles.bytes()) {
-        fold({operands, count}, at,
-             std::min(tiles.bytes(), static_cast<std::size_t>(call_.bytes) - at), call_.to + at);
-    }
+    fold_all(call_.how, tiles,
+             schedule::goes_left_to_right(call_.what) ? Bracket::left_to_right : Bracket::tree,
+             {operands, count}, static_cast<std::size_t>(call_.bytes), call_.to);
 }
 
 void FlatCall::finish() noexcept {

@@ -102,4 +102,19 @@ private:
     Bracket bracket_;
 };
 
+/// All of operands of so many bytes, tile by tile; of one it is a copy, or nothing where it is in
+/// place.
+inline void fold_all(const reduction::Combiner& combine, const Tiles& tiles, Bracket bracket,
+                     std::span<const Operand> operands, std::size_t bytes,
+                     std::byte* result) noexcept {
+    if (operands.size() == 1) {
+        if (result != operands[0].bytes) std::memcpy(result, operands[0].bytes, bytes);
+        return;
+    }
+    const Fold fold(combine, tiles, bracket);
+    for (std::size_t at = 0; at < bytes; at += tiles.bytes()) {
+        fold(operands, at, std::min(tiles.bytes(), bytes - at), result + at);
+    }
+}
+
 }  // namespace onecopy::collectives

@@ -6,6 +6,7 @@
 
 #include "collectives/fold.hpp"
 #include "onecopy/error.hpp"
+#include "schedule/bracket.hpp"
 
 namespace onecopy::collectives {
 namespace {
@@ -74,9 +75,10 @@ void PartsCall::describe() {
     const Part all_from{0, prepared_.from_bytes}, all_to{0, prepared_.to_bytes};
     // Nobody knows which root was meant.
     if (wrong && !inner_.has(call.root)) return;
-    if (call.what == Collective::reduce_scatter && !wrong) {
+    if (call.reduces && !wrong) {
         arrived_.reset(new std::byte[prepared_.to_bytes * static_cast<std::size_t>(ranks)]);
     }
+    if (call.what == Collective::reduce_scatter) own_at_ = part(prepared_.from_parts, rank).at;
     for (int i = 0; i < ranks; ++i) {
         const int member = (rank + i) % ranks;
         switch (call.what) {
@@ -121,6 +123,32 @@ void PartsCall::describe() {
     }
 }
 
+/// The ranks whose operands a rank's result is made of: [first, end).
+PartsCall::Operands PartsCall::operands_of(int member) const noexcept {
+    const Call& call = prepared_.call;
+    switch (call.what) {
+        case Collective::reduce:
+            return {0, member == call.root ? group_.size() : 0};
+        case Collective::scan:
+            return {0, member + 1};
+        case Collective::exscan:
+            return {0, member};
+        default:
+            return {0, group_.size()};
+    }
+}
+
+/// Each gets the operands that it needs, and combines them alone.
+void PartsCall::exchange_operands(int member, Part out) {
+    const int rank = group_.rank();
+    if (member == rank) return;
+    if (member < operands_of(rank).end) {
+        const std::size_t place = static_cast<std::size_t>(member) * prepared_.to_bytes;
+        receive(member, arrived_.get() + (prepared_.error ? 0 : place), prepared_.to_bytes);
+    }
+    if (rank < operands_of(member).end) send(member, prepared_.call.from + out.at, out.bytes);
+}
+
 bool PartsCall::advance() noexcept {
     if (is_over()) return false;
     node::Endpoint& endpoint = group_.endpoint();
@@ -130,7 +158,7 @@ bool PartsCall::advance() noexcept {
         if (!endpoint.is_done(*operations_[over_])) return over_ > earlier;
         look_at(*operations_[over_]);
     }
-    if (!error_ && prepared_.call.what == Collective::reduce_scatter) fold();
+    if (!error_ && prepared_.call.reduces) fold();
     end(error_);
     return true;
 }
@@ -149,31 +177,24 @@ void PartsCall::look_at(const node::Operation& over) noexcept {
 void PartsCall::fold() noexcept {
     const Call& call = prepared_.call;
     const std::size_t bytes = prepared_.to_bytes;
-    if (bytes == 0) return;
-    const int ranks = group_.size();
+    const int count = operands_of(group_.rank()).end;
+    if (bytes == 0 || count == 0) return;
     Tiles& tiles = group_.tiles();
     const std::unique_ptr<Operand[]> operands(new (std::nothrow)
-                                                  Operand[static_cast<std::size_t>(ranks)]);
-    if (!operands || !tiles.make(ranks, call.how.element_bytes())) {
+                                                  Operand[static_cast<std::size_t>(count)]);
+    if (!operands || !tiles.make(group_.size(), call.how.element_bytes())) {
         error_ = std::make_error_code(std::errc::not_enough_memory);
         return;
     }
-    for (int member = 0; member < ranks; ++member) {
+    for (int member = 0; member < count; ++member) {
         const auto place = static_cast<std::size_t>(member);
-        const std::byte* const at = member == group_.rank()
-                                        ? call.from + begin_of(prepared_.from_parts, member)
-                                        : arrived_.get() + place * bytes;
+        const std::byte* const at =
+            member == group_.rank() ? call.from + own_at_ : arrived_.get() + place * bytes;
         operands[place] = {at, member, 1};
     }
-    const Fold fold(call.how, tiles, Bracket::tree);
-    if (ranks == 1) {
-        if (call.to != operands[0].bytes) std::memcpy(call.to, operands[0].bytes, bytes);
-        return;
-    }
-    for (std::size_t at = 0; at < bytes; at += tiles.bytes()) {
-        fold({operands.get(), static_cast<std::size_t>(ranks)}, at,
-             std::min(tiles.bytes(), bytes - at), call.to + at);
-    }
+    fold_all(call.how, tiles,
+             schedule::goes_left_to_right(call.what) ? Bracket::left_to_right : Bracket::tree,
+             {operands.get(), static_cast<std::size_t>(count)}, bytes, call.to);
 }
 
 }  // namespace onecopy::collectives

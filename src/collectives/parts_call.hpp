@@ -1,4 +1,5 @@
-// Calls whose blocks have different sizes, which not all ranks know: a message for each.
+// Calls whose blocks have different sizes, which not all ranks know, and reductions of elements
+// that no frame holds: a message for each pair of ranks.
 #pragma once
 
 #include <cstddef>
@@ -23,7 +24,12 @@ private:
     struct Part {
         std::size_t at = 0, bytes = 0;
     };
+    struct Operands {
+        int first = 0, end = 0;
+    };
     void describe();
+    [[nodiscard]] Operands operands_of(int member) const noexcept;
+    void exchange_operands(int member, Part out);
     void exchange(int member, Part out, Part in);
     void own_part(Part out, Part in) noexcept;
     void receive(int from, std::byte* to, std::size_t bytes);
@@ -36,7 +42,8 @@ private:
     node::Context& inner_;
     Prepared prepared_;
     std::vector<std::unique_ptr<node::Operation>> operations_;  ///< receives first
-    std::unique_ptr<std::byte[]> arrived_;                      ///< of reduce_scatter, by rank
+    std::unique_ptr<std::byte[]> arrived_;                      ///< operands, by rank
+    std::size_t own_at_ = 0;                                    ///< of the own operand
     std::size_t begun_ = 0, over_ = 0;
     std::error_code error_;
 };

@@ -2,6 +2,8 @@
 #include <cstring>
 #include <memory>
 #include <new>
+#include <utility>
+#include <vector>
 
 #include "collectives/flat_call.hpp"
 #include "collectives/group.hpp"
@@ -21,6 +23,9 @@ using node::Work;
 
 /// Looks before other things are looked after as well: some microseconds.
 constexpr unsigned looks = 200;
+
+/// Bytes of an element that windows and frames are good for.
+constexpr std::uint64_t largest_grain = std::uint64_t{4} << 10;
 
 /// Of a communicator; made at its first call. Null: no memory.
 Group* group_of(Endpoint& endpoint, node::Context& context) noexcept {
@@ -58,6 +63,17 @@ std::unique_ptr<Work> make_work(Group& group, node::Context& inner, const Prepar
     if (prepared.error) return std::make_unique<Refusal>(group, prepared.error);
     if (is_flat(prepared.call, group.size())) {
         return std::make_unique<FlatCall>(group, prepared.call);
+    }
+    if (prepared.call.grain() > largest_grain) {
+        Prepared by_messages = prepared;
+        by_messages.by_parts = true;
+        const auto bytes = static_cast<std::size_t>(prepared.call.bytes);
+        const bool scatters = prepared.call.what == Collective::reduce_scatter;
+        by_messages.to_bytes = bytes;
+        by_messages.from_bytes = scatters ? bytes * static_cast<std::size_t>(group.size()) : bytes;
+        const std::vector<std::size_t> parts(static_cast<std::size_t>(group.size()), bytes);
+        if (scatters) by_messages.from_parts.bytes = parts;
+        return std::make_unique<PartsCall>(group, inner, by_messages);
     }
     return std::make_unique<LargeCall>(group, prepared.call);
 }

@@ -79,7 +79,6 @@ public:
     [[nodiscard]] Watch& watch() noexcept { return watch_; }
     [[nodiscard]] Peers& peers() noexcept { return peers_; }
     [[nodiscard]] const Arena* arena() const noexcept { return arena_; }
-    [[nodiscard]] bool has_threads() const noexcept { return threads_; }
 
     /// Held by a thread while it is in here. A no-op where one thread is promised.
     class Lock {
