@@ -40,8 +40,11 @@ void State::ring_all() noexcept {
 }
 
 std::byte* State::reach_first(Target& target, std::error_code& error) noexcept {
-    node::Endpoint::Lock lock(endpoint_);
-    error = target.reach(endpoint_);
+    {
+        const node::Endpoint::Lock lock(endpoint_);
+        error = target.reach(endpoint_);
+    }
+    if (error) error = after_call(target, error);
     return target.memory();
 }
 
