@@ -19,6 +19,7 @@ void add_heap_command(CLI::App& app, int& exit_status);
 void add_mpi_command(CLI::App& app, int& exit_status);
 void add_run_command(CLI::App& app, int& exit_status);
 void add_tune_command(CLI::App& app, int& exit_status);
+void add_plan_command(CLI::App& app, int& exit_status);
 void add_bench_command(CLI::App& app, int& exit_status);
 
 }  // namespace onecopy::cli

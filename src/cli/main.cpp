@@ -19,5 +19,6 @@ int main(int argc, char** argv) {
     add_run_command(app, exit_status);
     add_mpi_command(app, exit_status);
     add_tune_command(app, exit_status);
+    add_plan_command(app, exit_status);
     return run_tool(app, argc, argv, exit_status);
 }

@@ -94,7 +94,7 @@ private:
             const std::size_t there = tree_.members(level, home).size();
             const std::size_t counterpart =
                 at(tree_.index_in(level, rank)) * members.size() / there;
-            owner.push_back(home == domain ? rank : members[counterpart]);
+            owner.push_back(members[counterpart]);  // at home, itself
         }
         return owner;
     }
