@@ -177,8 +177,8 @@ Report run_p2p_bench(const P2pBench& bench, std::FILE* out) {
     Report report;
     report.title = "onecopy bench p2p";
     describe_conditions(report.notes);
-    P2pWorks works(bench);
-    run_job_bench(bench, works, out, report);
+    P2pWorks all(bench);
+    run_job_bench(bench, all, out, report);
     if (std::string note = where_copying_nothing_wins(report.rows); !note.empty()) {
         report.notes.push_back(std::move(note));
     }
