@@ -17,6 +17,7 @@ ALLOWED = {
     "schedule": set(),
     "heap": {"arena", "os"},
     "node": {"arena", "reduce", "attach", "plan", "os"},
+    "collectives": {"node", "schedule", "arena", "reduce", "attach", "plan", "os"},
     "windows": {"node", "arena", "reduce", "attach", "plan", "os"},
     "c_api": {"reduce", "attach", "plan", "os"},
     "cli": {"node", "schedule", "reduce", "attach", "os"},

@@ -106,14 +106,13 @@ void PartsCall::describe() {
                 exchange(member, all_from, part(prepared_.to_parts, member));
                 break;
             case Collective::reduce_scatter:
-                if (member != rank) {
-                    const Part out = part(prepared_.from_parts, member);
-                    receive(member,
-                            arrived_.get() +
-                                (wrong ? 0 : static_cast<std::size_t>(member) * prepared_.to_bytes),
-                            prepared_.to_bytes);
-                    send(member, call.from + out.at, out.bytes);
-                }
+            case Collective::reduce:
+            case Collective::allreduce:
+            case Collective::scan:
+            case Collective::exscan:
+                exchange_operands(member, call.what == Collective::reduce_scatter
+                                              ? part(prepared_.from_parts, member)
+                                              : all_from);
                 break;
             default:
                 exchange(member, part(prepared_.from_parts, member),

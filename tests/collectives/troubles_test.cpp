@@ -1,18 +1,22 @@
 // What goes wrong in collective calls: ranks that die, leave, disagree, or are stopped.
 #include <gtest/gtest.h>
 #include <signal.h>
+#include <sys/mman.h>
 #include <unistd.h>
 
 #include <algorithm>
+#include <atomic>
 #include <chrono>
 #include <cstdlib>
 #include <cstring>
+#include <new>
 #include <random>
 #include <thread>
 #include <vector>
 
 #include "onecopy/communicator.hpp"
 #include "ranks.hpp"
+#include "support/child.hpp"
 
 namespace onecopy {
 namespace {
@@ -71,14 +75,22 @@ std::error_code traffic(Node& node, unsigned seed, bool in_arena) {
 
 TEST(CollectiveTroubles, ADeathAtAnyMomentIsAnErrorForAllTheOthers) {
     std::mt19937 random(7);
+    // Who is killed before it joins is its launcher's affair.
+    void* const shared =
+        ::mmap(nullptr, 4096, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+    ASSERT_NE(shared, MAP_FAILED);
+    auto& come = *new (shared) std::atomic<int>(0);
     for (int round = 0; round < rounds(20); ++round) {
         const int ranks = 2 + round % 4;
         const auto victim = static_cast<int>(random() % static_cast<unsigned>(ranks));
         const bool arena = round % 2 == 0;
+        come = 0;
         Ranks job(ranks, [&, round](Node& node) {
+            ++come;
             const std::error_code error = traffic(node, static_cast<unsigned>(round) * 11, arena);
             EXPECT_EQ(error, Errc::peer_died) << error.message();
         });
+        ASSERT_TRUE(test::eventually([&] { return come == ranks; }));
         std::this_thread::sleep_for(std::chrono::microseconds(random() % 60'000));
         ::kill(job.pid(victim), SIGKILL);
         std::vector<int> survivors;
@@ -87,6 +99,7 @@ TEST(CollectiveTroubles, ADeathAtAnyMomentIsAnErrorForAllTheOthers) {
         }
         ASSERT_TRUE(job.wait().all_right(survivors)) << "round " << round;
     }
+    ::munmap(shared, 4096);
 }
 
 /// Whoever has the error has its memory to itself.
