@@ -193,6 +193,9 @@ public:
     /// Whether there are more ranks than cores for them.
     [[nodiscard]] bool crowded() noexcept { return crowding_.now(); }
 
+    /// Whether several threads of this process use it.
+    [[nodiscard]] bool has_threads() const noexcept { return threads_; }
+
     /// What src/windows keeps for this rank, from its first window to its end.
     std::shared_ptr<void> for_windows;
 
