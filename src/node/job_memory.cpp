@@ -24,6 +24,9 @@ constexpr std::uint64_t magic =
 /// Communicators that can lose a member and be shrunk: address space, in pages nobody touches.
 constexpr std::uint32_t records = sizeof(void*) == 8 ? 1 << 20 : 1 << 12;
 
+/// Blocks of a rank for the collective calls of its communicators: address space as well.
+constexpr std::uint64_t boards = sizeof(void*) == 8 ? 4096 : 80;
+
 [[noreturn]] void fail(int error, const char* what) {
     throw std::system_error(error, std::system_category(), what);
 }
@@ -39,7 +42,7 @@ BlockCounts blocks_for(int ranks) noexcept {
     const std::uint64_t room =
         std::min<std::uint64_t>(std::numeric_limits<std::size_t>::max() / 16 / block_bytes,
                                 std::numeric_limits<std::uint32_t>::max());
-    const std::uint64_t others = std::min((4 * stage_slots + 16 + 4096) * count, room / 2);
+    const std::uint64_t others = std::min((4 * stage_slots + 16 + boards) * count, room / 2);
     const std::uint64_t rings = std::min(count * count, room - others);
     return {static_cast<std::uint32_t>(rings), static_cast<std::uint32_t>(rings + others)};
 }

@@ -3,6 +3,7 @@
 
 #include <algorithm>
 #include <array>
+#include <cstdint>
 #include <cstring>
 #include <numeric>
 #include <thread>
@@ -53,11 +54,11 @@ TEST(Collectives, SumsHaveTheSameBitsByEveryWay) {
 TEST(Collectives, ManyMayBeOutstanding) {
     EXPECT_RANKS(3, [](Node& node) {
         constexpr std::size_t calls = 60;
-        std::vector<std::vector<long>> from(calls), to(calls);
+        std::vector<std::vector<std::int64_t>> from(calls), to(calls);
         std::vector<Request> requests;
         for (std::size_t call = 0; call < calls; ++call) {
             const std::size_t count = call % 4 == 3 ? 20'000 : 1 + call;
-            from[call].assign(count, static_cast<long>(call) + node.rank());
+            from[call].assign(count, static_cast<std::int64_t>(call) + node.rank());
             to[call].assign(count, -1);
             if (call % 3 == 0) {
                 requests.push_back(node.world().ibarrier());
@@ -72,8 +73,8 @@ TEST(Collectives, ManyMayBeOutstanding) {
         wait_all(requests);
         for (std::size_t call = 0; call < calls; ++call) {
             if (call % 3 == 0) continue;
-            const long wanted = 3 * static_cast<long>(call) + 3;
-            EXPECT_TRUE(std::all_of(to[call].begin(), to[call].end(), [=](long x) {
+            const std::int64_t wanted = 3 * static_cast<std::int64_t>(call) + 3;
+            EXPECT_TRUE(std::all_of(to[call].begin(), to[call].end(), [=](std::int64_t x) {
                 return x == wanted;
             })) << call;
         }
@@ -240,13 +241,14 @@ TEST(Collectives, PartsMayHaveAnySize) {
                 std::vector<std::size_t> shares(size);
                 for (std::size_t i = 0; i < size; ++i) shares[i] = 8 * bytes[i];
                 const std::size_t sum = std::accumulate(bytes.begin(), bytes.end(), std::size_t{0});
-                std::vector<long> values(sum, static_cast<long>(rank + 1)), part(bytes[rank]);
+                std::vector<std::int64_t> values(sum, static_cast<std::int64_t>(rank + 1)),
+                    part(bytes[rank]);
                 world.reduce_scatter(std::as_bytes(std::span(values)),
                                      std::as_writable_bytes(std::span(part)), shares,
                                      {Op::sum, Type::int64});
-                const auto wanted = static_cast<long>(size * (size + 1) / 2);
+                const auto wanted = static_cast<std::int64_t>(size * (size + 1) / 2);
                 EXPECT_TRUE(std::all_of(part.begin(), part.end(),
-                                        [&](long each) { return each == wanted; }));
+                                        [&](std::int64_t each) { return each == wanted; }));
             }
         });
     }
