@@ -67,6 +67,11 @@ enum onecopy_flag {
  * remote op local. With it the source does. */
 #define ONECOPY_SOURCE_LEFT (1UL << 16)
 
+/* An operation of one's own, where a call takes one: result[i] = left[i] op right[i] for `count`
+ * elements. `result` may be `left` or `right`; no alignment is promised. */
+typedef void onecopy_operation(const void* left, const void* right, void* result, size_t count,
+                               void* context);
+
 /* readv: copies from process `pid` into this one; with flags `local[i] = local[i] op remote[i]`.
  * writev: the other direction; with flags `remote[i] = remote[i] op local[i]`, not atomic.
  *

@@ -85,11 +85,8 @@ int onecopy_fetch_and_op(onecopy_window* window, const void* operand, void* befo
 int onecopy_compare_and_swap(onecopy_window* window, const void* expected, const void* desired,
                              void* before, size_t bytes, int target, size_t offset);
 
-/* The same with an operation of one's own: result[i] = left[i] op right[i], where left is the
- * target's. It may be called more than once for an element, and must do nothing but compute.
- * `result` may be `left` or `right`; no alignment is promised. */
-typedef void onecopy_operation(const void* left, const void* right, void* result, size_t count,
-                               void* context);
+/* The same with an operation of one's own, where left is the target's. It may be called more than
+ * once for an element, and must do nothing but compute. */
 int onecopy_accumulate_by(onecopy_window* window, const void* memory, size_t bytes, int target,
                           size_t offset, onecopy_operation* operation, size_t element_bytes,
                           void* context);

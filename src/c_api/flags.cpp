@@ -60,4 +60,10 @@ Flags parse_flags(unsigned long flags) noexcept {
     return parsed;
 }
 
+std::optional<Reduction> reduction_of(unsigned long flags) noexcept {
+    const Flags parsed = parse_flags(flags);
+    if (!parsed.valid || parsed.copy || parsed.source_left) return {};
+    return Reduction(parsed.op, parsed.type);
+}
+
 }  // namespace onecopy::c_api

@@ -1,6 +1,9 @@
 // The `flags` of the RFC: which operation on which element type, or a plain copy.
 #pragma once
 
+#include <optional>
+
+#include "onecopy/collectives.hpp"
 #include "onecopy/reduce.hpp"
 
 namespace onecopy::c_api {
@@ -14,5 +17,8 @@ struct Flags {
 };
 
 Flags parse_flags(unsigned long flags) noexcept;
+
+/// What ranks reduce by: none if they name a copy, an order, or nothing.
+std::optional<Reduction> reduction_of(unsigned long flags) noexcept;
 
 }  // namespace onecopy::c_api

@@ -6,6 +6,7 @@
 #include <atomic>
 #include <climits>
 #include <cstddef>
+#include <memory>
 #include <mutex>
 #include <span>
 #include <unordered_map>
@@ -126,6 +127,22 @@ int free_handle(Handle** handle) noexcept {
         *handle = nullptr;
         return 0;
     });
+}
+
+/// A handle for the request that `begin` gives. The handle first: what was begun must not be lost.
+template <class Begin>
+int make_request(onecopy_node& node, bool persistent, onecopy_request** request,
+                 const Begin& begin) {
+    auto handle = std::make_unique<onecopy_request>(node, persistent);
+    handle->request = begin();
+    *request = handle.release();
+    return 0;
+}
+
+/// Whether there is a communicator, and a place for a request, which is empty then.
+inline bool can_begin(const onecopy_comm* comm, onecopy_request** request) noexcept {
+    if (request != nullptr) *request = nullptr;
+    return comm != nullptr && request != nullptr;
 }
 
 /// After a wait: one that is not persistent is not needed any more.

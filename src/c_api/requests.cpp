@@ -1,5 +1,5 @@
 // Requests from C: beginning them, and waiting for one.
-#include <memory>
+#include <optional>
 
 #include "c_api/node_handles.hpp"
 #include "c_api/pieces.hpp"
@@ -9,22 +9,6 @@ using namespace onecopy;
 using namespace onecopy::c_api;
 
 namespace {
-
-/// A handle for the request that `begin` gives. The handle first: what was begun must not be lost.
-template <class Begin>
-int make_request(onecopy_node& node, bool persistent, onecopy_request** request,
-                 const Begin& begin) {
-    auto handle = std::make_unique<onecopy_request>(node, persistent);
-    handle->request = begin();
-    *request = handle.release();
-    return 0;
-}
-
-/// Whether there is a communicator, and a place for a request, which is empty then.
-bool can_begin(const onecopy_comm* comm, onecopy_request** request) noexcept {
-    if (request != nullptr) *request = nullptr;
-    return comm != nullptr && request != nullptr;
-}
 
 using BeginSend = Request (Communicator::*)(ConstSegment, int, int);
 

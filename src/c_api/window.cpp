@@ -48,12 +48,6 @@ int run(onecopy_window* window, const Call& call) noexcept {
     });
 }
 
-std::optional<Reduction> reduction_of(unsigned long flags) noexcept {
-    const Flags parsed = parse_flags(flags);
-    if (!parsed.valid || parsed.copy || parsed.source_left) return {};
-    return Reduction(parsed.op, parsed.type);
-}
-
 int change(onecopy_window* window, const void* memory, void* before, std::size_t bytes, int target,
            std::size_t offset, const Reduction& how) noexcept {
     return run(window, [&](Window& on, std::error_code& error) {

@@ -1,6 +1,8 @@
 // The calls themselves: what they are made of, and what is checked.
 #include "onecopy/collectives.hpp"
 
+#include <cstddef>
+#include <cstdint>
 #include <system_error>
 
 #include "collectives/prepared.hpp"
@@ -27,6 +29,12 @@ std::error_code check(bool good) noexcept {
     return good ? std::error_code() : std::make_error_code(std::errc::invalid_argument);
 }
 
+/// Whether there is memory where some is needed, and not more than there can be.
+bool sound(ConstSegment memory) noexcept {
+    return (memory.data() != nullptr || memory.empty()) && memory.size() <= PTRDIFF_MAX;
+}
+bool sound(ConstSegment from, ConstSegment to) noexcept { return sound(from) && sound(to); }
+
 void throw_if(const std::error_code& error, const char* what) {
     if (error) throw std::system_error(error, what);
 }
@@ -44,6 +52,7 @@ Prepared make_barrier(const node::Context& /*context*/) noexcept {
 Prepared make_bcast(const node::Context& context, Segment memory, int root) noexcept {
     Prepared made{Call(Collective::bcast, root, memory.size()), check_root(context, root)};
     made.call.from = made.call.to = memory.data();
+    if (!made.error) made.error = check(sound(memory));
     return made;
 }
 
@@ -52,8 +61,10 @@ Prepared make_gather(const node::Context& context, ConstSegment from, Segment to
     Prepared made{Call(Collective::gather, root, from.size()), check_root(context, root)};
     made.call.from = from.data();
     made.call.to = to.data();
+    if (!made.error) made.error = check(sound(from));
     if (!made.error && context.rank() == root) {
-        made.error = check(to.size() == from.size() * static_cast<std::size_t>(context.size()));
+        made.error =
+            check(sound(to) && to.size() == from.size() * static_cast<std::size_t>(context.size()));
     }
     return made;
 }
@@ -63,15 +74,18 @@ Prepared make_scatter(const node::Context& context, ConstSegment from, Segment t
     Prepared made{Call(Collective::scatter, root, to.size()), check_root(context, root)};
     made.call.from = from.data();
     made.call.to = to.data();
+    if (!made.error) made.error = check(sound(to));
     if (!made.error && context.rank() == root) {
-        made.error = check(from.size() == to.size() * static_cast<std::size_t>(context.size()));
+        made.error = check(sound(from) &&
+                           from.size() == to.size() * static_cast<std::size_t>(context.size()));
     }
     return made;
 }
 
 Prepared make_allgather(const node::Context& context, ConstSegment from, Segment to) noexcept {
     Prepared made{Call(Collective::allgather, 0, from.size()),
-                  check(to.size() == from.size() * static_cast<std::size_t>(context.size()))};
+                  check(sound(from, to) &&
+                        to.size() == from.size() * static_cast<std::size_t>(context.size()))};
     made.call.from = from.data();
     made.call.to = to.data();
     return made;
@@ -80,7 +94,7 @@ Prepared make_allgather(const node::Context& context, ConstSegment from, Segment
 Prepared make_alltoall(const node::Context& context, ConstSegment from, Segment to) noexcept {
     const auto ranks = static_cast<std::size_t>(context.size());
     Prepared made{Call(Collective::alltoall, 0, to.size() / ranks),
-                  check(to.size() == from.size() && to.size() % ranks == 0)};
+                  check(sound(from, to) && to.size() == from.size() && to.size() % ranks == 0)};
     made.call.from = from.data();
     made.call.to = to.data();
     return made;
@@ -98,7 +112,10 @@ Prepared make_reduction(const node::Context& context, Collective what, ConstSegm
     if (what == Collective::reduce) made.error = check_root(context, root);
     const std::size_t shares = parts ? static_cast<std::size_t>(context.size()) : 1;
     const bool gets_it = what != Collective::reduce || context.rank() == root;
-    if (!made.error && gets_it) made.error = check(from.size() == to.size() * shares);
+    if (!made.error) made.error = check(sound(from));
+    if (!made.error && gets_it) {
+        made.error = check(sound(to) && from.size() == to.size() * shares);
+    }
     if (!made.error) made.error = check(how, made.call.bytes);
     return made;
 }
@@ -134,8 +151,9 @@ Prepared make_gatherv(const node::Context& context, ConstSegment from, Segment t
                       const Parts& parts, int root) noexcept {
     Prepared made = make_parts(Collective::gather, root, from, nullptr, to, &parts);
     made.error = check_root(context, root);
+    if (!made.error) made.error = check(sound(from));
     if (!made.error && context.rank() == root) {
-        made.error = check(fits(parts, to.size(), context.size()) &&
+        made.error = check(sound(to) && fits(parts, to.size(), context.size()) &&
                            parts.bytes[static_cast<std::size_t>(root)] == from.size());
     }
     return made;
@@ -145,8 +163,9 @@ Prepared make_scatterv(const node::Context& context, ConstSegment from, const Pa
                        Segment to, int root) noexcept {
     Prepared made = make_parts(Collective::scatter, root, from, &parts, to, nullptr);
     made.error = check_root(context, root);
+    if (!made.error) made.error = check(sound(to));
     if (!made.error && context.rank() == root) {
-        made.error = check(fits(parts, from.size(), context.size()) &&
+        made.error = check(sound(from) && fits(parts, from.size(), context.size()) &&
                            parts.bytes[static_cast<std::size_t>(root)] == to.size());
     }
     return made;
@@ -155,7 +174,7 @@ Prepared make_scatterv(const node::Context& context, ConstSegment from, const Pa
 Prepared make_allgatherv(const node::Context& context, ConstSegment from, Segment to,
                          const Parts& parts) noexcept {
     Prepared made = make_parts(Collective::allgather, 0, from, nullptr, to, &parts);
-    made.error = check(fits(parts, to.size(), context.size()) &&
+    made.error = check(sound(from, to) && fits(parts, to.size(), context.size()) &&
                        parts.bytes[static_cast<std::size_t>(context.rank())] == from.size());
     return made;
 }
@@ -164,7 +183,7 @@ Prepared make_alltoallv(const node::Context& context, ConstSegment from, const P
                         Segment to, const Parts& to_parts) noexcept {
     Prepared made = make_parts(Collective::alltoall, 0, from, &from_parts, to, &to_parts);
     const auto own = static_cast<std::size_t>(context.rank());
-    made.error = check(fits(from_parts, from.size(), context.size()) &&
+    made.error = check(sound(from, to) && fits(from_parts, from.size(), context.size()) &&
                        fits(to_parts, to.size(), context.size()) &&
                        from_parts.bytes[own] == to_parts.bytes[own]);
     return made;
@@ -175,7 +194,7 @@ Prepared make_reduce_scatter(const node::Context& context, ConstSegment from, Se
     const Parts parts{bytes};
     Prepared made = make_parts(Collective::reduce_scatter, 0, from, &parts, to, nullptr);
     made.call.reduce_by(how);
-    made.error = check(fits(parts, from.size(), context.size()) &&
+    made.error = check(sound(from, to) && fits(parts, from.size(), context.size()) &&
                        bytes[static_cast<std::size_t>(context.rank())] == to.size());
     for (const std::size_t part : bytes) {
         if (!made.error) made.error = check(how, part);

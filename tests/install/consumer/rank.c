@@ -1,5 +1,5 @@
 /* A stranger's C program: two ranks that join by a key, by the installed library. */
-#include <onecopy/onecopy_node.h>
+#include <onecopy/onecopy_collectives.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/wait.h>
@@ -26,6 +26,9 @@ static int be_rank(int rank, const char* key) {
                          : onecopy_irecv(world, memory, 1000000, 0, 5, &request) == 0;
     good = good && onecopy_wait(&request, &status) == 0 && memory[999999] == 'a';
     good = good && (rank == 0 || status.bytes == 1000000);
+    int sum = rank + 1;
+    good = good && onecopy_allreduce(world, &sum, &sum, sizeof sum, ONECOPY_SUM | ONECOPY_INT32) == 0;
+    good = good && sum == 3;
     return onecopy_node_close(&node) == 0 && good ? 0 : 1;
 }
 
