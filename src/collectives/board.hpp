@@ -46,8 +46,6 @@ struct Published {
 };
 /// All that others touch of the member's memory can be mapped, and it can map all that it touches.
 inline constexpr std::uint32_t mapped_flag = 1;
-/// It has memory for frames.
-inline constexpr std::uint32_t frames_flag = 2;
 
 struct alignas(64) Frame {
     std::atomic<std::uint64_t> word;

@@ -180,13 +180,13 @@ void FlatCall::finish() noexcept {
                 break;
         }
     }
-    group_.finish(number_, !is_symmetric(call_));
+    group_.finish(number_);
     end(group_.failure());
 }
 
 /// Nobody looks at this rank's own memory.
 void FlatCall::fail() noexcept {
-    group_.finish(number_, false);
+    group_.finish(number_);
     end(group_.failure());
 }
 

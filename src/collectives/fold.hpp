@@ -9,6 +9,7 @@
 #include <memory>
 #include <new>
 #include <span>
+#include <utility>
 
 #include "reduce/combiner.hpp"
 #include "schedule/schedule.hpp"
@@ -33,9 +34,9 @@ public:
         const std::size_t each =
             std::max(tile_bytes, element_bytes) / element_bytes * element_bytes;
         if (2 * depth * each > room_) {
-            room_ = 0;
-            memory_.reset(new (std::nothrow) std::byte[2 * depth * each]);
-            if (!memory_) return false;
+            std::unique_ptr<std::byte[]> more(new (std::nothrow) std::byte[2 * depth * each]);
+            if (!more) return false;
+            memory_ = std::move(more);
             room_ = 2 * depth * each;
         }
         each_ = each;

@@ -33,7 +33,7 @@ BoardTable* table_of(node::JobMemory& memory, std::uint32_t communicator) noexce
     if (record == nullptr) return nullptr;
     std::uint32_t place = record->boards.load(std::memory_order_acquire);
     if (place == 0) {
-        const auto block = memory.take_block();
+        const auto block = memory.take_blocks_of_boards(1);
         const std::uint32_t ours = block ? *block + 1 : no_table;
         if (record->boards.compare_exchange_strong(place, ours, std::memory_order_seq_cst)) {
             place = ours;
@@ -59,7 +59,7 @@ bool Group::make_board() noexcept {
     node::JobMemory& memory = endpoint_.memory();
     table_ = table_of(memory, context_.number() / 2);
     if (table_ == nullptr) return false;
-    const auto block = memory.take_block();
+    const auto block = memory.take_blocks_of_boards(1);
     const auto place = static_cast<std::size_t>(rank_);
     table_->blocks[place].store(block ? *block + 1 : no_board, std::memory_order_seq_cst);
     for (const int member : context_.members()) endpoint_.tell(member);
@@ -163,7 +163,8 @@ Look Group::has_completed(int member, std::uint64_t frame, std::uint32_t phase) 
     const std::atomic<std::uint64_t>& word = board.frames[frame % frame_slots].word;
     const std::uint64_t wanted = word_of(frame, phase);
     if (word.load(std::memory_order_acquire) >= wanted) return Look::ready;
-    about_to_wait_for(member);
+    // Of the windows at work each may wait for another member.
+    if (waiting_ > 0) await(awaits_all);
     const Look there = still_there(member);
     if (word.load(std::memory_order_seq_cst) >= wanted) return Look::ready;
     if (there == Look::failed && !failure_) fail(why_);
@@ -221,21 +222,21 @@ bool Group::nobody_is_in(std::uint32_t call) noexcept {
     return true;
 }
 
-void Group::finish(std::uint32_t call, bool tell) noexcept {
+void Group::finish(std::uint32_t call) noexcept {
+    --open_;
+    if (failure_) return;  // nobody waits for more than that any longer
     over_ |= std::uint32_t{1} << (call - finished_);
     while ((over_ & 1) != 0) {
         over_ >>= 1;
         ++finished_;
     }
-    --open_;
-    own_->finished.store(finished_,
-                         tell || open_ > 0 ? std::memory_order_seq_cst : std::memory_order_release);
-    if (tell || open_ > 0) announce();
+    own_->finished.store(finished_, std::memory_order_seq_cst);
+    announce();  // somebody may wait for a slot
 }
 
 bool Group::has_frame_memory() noexcept {
     if (own_->frame_blocks == 0) {
-        const auto block = endpoint_.memory().take_blocks(blocks_of_frame * frame_slots);
+        const auto block = endpoint_.memory().take_blocks_of_boards(blocks_of_frame * frame_slots);
         if (block) own_->frame_blocks = *block + 1;
     }
     return own_->frame_blocks != 0;

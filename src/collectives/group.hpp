@@ -75,8 +75,8 @@ public:
         announce();
     }
 
-    /// The call is over here. `tell`: others may wait for that alone.
-    void finish(std::uint32_t call, bool tell) noexcept;
+    /// The call is over here.
+    void finish(std::uint32_t call) noexcept;
 
     /// Why something failed.
     [[nodiscard]] const std::error_code& failure() const noexcept { return failure_; }

@@ -73,7 +73,7 @@ bool LargeCall::advance() noexcept {
                 break;
             case State::stopped:
                 if (!group_.nobody_is_in(number_)) return any;
-                leave(false);
+                leave();
                 return true;
         }
         if (look == Look::not_yet) return any;
@@ -83,7 +83,7 @@ bool LargeCall::advance() noexcept {
             continue;
         }
         if (state_ == State::done) {
-            leave(true);
+            leave();
             return true;
         }
         state_ = static_cast<State>(static_cast<unsigned>(state_) + 1);
@@ -110,7 +110,6 @@ Look LargeCall::post() noexcept {
     shown.from = number_of(call_.from);
     shown.to = number_of(call_.to);
     shown.flags = mapped ? mapped_flag : 0;
-    if (group_.has_frame_memory()) shown.flags |= frames_flag;
     std::memcpy(group_.own_slot(number_).data.data(), &shown, sizeof shown);
     all_flags_ &= shown.flags;
     group_.post(number_, signature_);
@@ -138,10 +137,6 @@ Look LargeCall::find_all() noexcept {
 bool LargeCall::decide() noexcept {
     mapped_ = (all_flags_ & mapped_flag) != 0;
     const std::size_t frame_bytes = Group::frame_bytes_each;
-    if (!mapped_ && (all_flags_ & frames_flag) == 0) {
-        group_.fail(no_memory());
-        return false;
-    }
     const Choice choice = mapped_ ? choose_mapped(call_, group_.size())
                                   : choose_framed(call_, group_.size(), frame_bytes);
     if (choice.window == 0) {
@@ -169,6 +164,11 @@ bool LargeCall::decide() noexcept {
         return false;
     }
     if (call_.reduces && !group_.tiles().make(group_.size(), call_.how.element_bytes())) {
+        group_.fail(no_memory());
+        return false;
+    }
+    // Others look for them when they are told that there is something in them.
+    if ((!mapped_ || whole_->steps.partial_bytes > 0) && !group_.has_frame_memory()) {
         group_.fail(no_memory());
         return false;
     }
@@ -294,7 +294,9 @@ std::byte* LargeCall::where(const Run& run, const Place& place, std::uint64_t mo
 /// True if the step is done; false: there is more to do, or it failed.
 bool LargeCall::carry_out(Run& run, const Step& step) noexcept {
     const std::size_t count = step.sources.size();
-    if (!pointers_.make(count, step.targets.size())) {
+    // (Another call may have used the tiles since, for elements of another size.)
+    if (!pointers_.make(count, step.targets.size()) ||
+        (call_.reduces && !group_.tiles().make(group_.size(), call_.how.element_bytes()))) {
         group_.fail(no_memory());
         return false;
     }
@@ -423,9 +425,9 @@ Look LargeCall::all_have_done() noexcept {
 
 void LargeCall::stop() noexcept { state_ = State::stopped; }
 
-void LargeCall::leave(bool tell) noexcept {
+void LargeCall::leave() noexcept {
     ++group_.large_over;
-    group_.finish(number_, tell);
+    group_.finish(number_);
     end(group_.failure());
 }
 

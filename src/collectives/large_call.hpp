@@ -76,7 +76,7 @@ private:
     bool carry_out(Run& run, const schedule::Step& step) noexcept;
     Look all_have_done() noexcept;
     void stop() noexcept;
-    void leave(bool tell) noexcept;
+    void leave() noexcept;
     bool find_memory(const Run& run, const schedule::Step& step, std::uint64_t& part) noexcept;
     void put_together(const Run& run, const schedule::Step& step, std::size_t bytes) noexcept;
     void carry_out_element(const Run& run, const schedule::Step& step) noexcept;

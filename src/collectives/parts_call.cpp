@@ -64,6 +64,13 @@ void PartsCall::exchange(int member, Part out, Part in) {
     send(member, prepared_.call.from + out.at, out.bytes);
 }
 
+bool PartsCall::overlaps() const noexcept {
+    const auto begin = [](const std::byte* at) { return reinterpret_cast<std::uintptr_t>(at); };
+    const Call& call = prepared_.call;
+    return begin(call.from) < begin(call.to) + prepared_.to_bytes &&
+           begin(call.to) < begin(call.from) + prepared_.from_bytes;
+}
+
 void PartsCall::describe() {
     const Call& call = prepared_.call;
     const int ranks = group_.size(), rank = group_.rank();
@@ -79,6 +86,12 @@ void PartsCall::describe() {
         arrived_.reset(new std::byte[prepared_.to_bytes * static_cast<std::size_t>(ranks)]);
     }
     if (call.what == Collective::reduce_scatter) own_at_ = part(prepared_.from_parts, rank).at;
+    if (call.what == Collective::alltoall && !wrong && overlaps()) {
+        // In place: what comes would lie over what has not gone yet.
+        arrived_.reset(new std::byte[prepared_.from_bytes]);
+        std::memcpy(arrived_.get(), call.from, prepared_.from_bytes);
+        prepared_.call.from = arrived_.get();
+    }
     for (int i = 0; i < ranks; ++i) {
         const int member = (rank + i) % ranks;
         switch (call.what) {

@@ -28,6 +28,7 @@ private:
         int first = 0, end = 0;
     };
     void describe();
+    [[nodiscard]] bool overlaps() const noexcept;
     [[nodiscard]] Operands operands_of(int member) const noexcept;
     void exchange_operands(int member, Part out);
     void exchange(int member, Part out, Part in);
@@ -42,7 +43,7 @@ private:
     node::Context& inner_;
     Prepared prepared_;
     std::vector<std::unique_ptr<node::Operation>> operations_;  ///< receives first
-    std::unique_ptr<std::byte[]> arrived_;                      ///< operands, by rank
+    std::unique_ptr<std::byte[]> arrived_;                      ///< operands, by rank; or what goes
     std::size_t own_at_ = 0;                                    ///< of the own operand
     std::size_t begun_ = 0, over_ = 0;
     std::error_code error_;

@@ -19,7 +19,7 @@ public:
         const Look look = group_.slot_is_free(number_);
         if (look == Look::not_yet) return false;
         if (look == Look::ready) group_.post(number_, refused);
-        group_.finish(number_, true);
+        group_.finish(number_);
         end(look == Look::ready ? why_ : group_.failure());
         return true;
     }

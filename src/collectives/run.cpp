@@ -1,5 +1,6 @@
 // Which way a call goes, and waiting for it.
-#include <cstring>
+#include <algorithm>
+#include <cstdint>
 #include <memory>
 #include <new>
 #include <utility>
@@ -24,8 +25,13 @@ using node::Work;
 /// Looks before other things are looked after as well: some microseconds.
 constexpr unsigned looks = 200;
 
-/// Bytes of an element that windows and frames are good for.
-constexpr std::uint64_t largest_grain = std::uint64_t{4} << 10;
+/// Whether a call needs no board: known alike at all ranks, whatever else they disagree on.
+/// Elements that are too large for the frames of so many ranks go so.
+bool goes_by_messages(const Prepared& prepared, int ranks) noexcept {
+    constexpr std::uint64_t largest_grain = std::uint64_t{4} << 10;
+    const std::uint64_t room = Group::frame_bytes_each / static_cast<std::uint64_t>(ranks);
+    return prepared.by_parts || prepared.call.grain() > std::min(largest_grain, room);
+}
 
 /// Of a communicator; made at its first call. Null: no memory.
 Group* group_of(Endpoint& endpoint, node::Context& context) noexcept {
@@ -60,11 +66,7 @@ std::error_code wait_for(Work& work, Group& group, Endpoint::Lock& lock) noexcep
 /// What does not fit on a stack, or into a slot.
 std::unique_ptr<Work> make_work(Group& group, node::Context& inner, const Prepared& prepared) {
     if (prepared.by_parts) return std::make_unique<PartsCall>(group, inner, prepared);
-    if (prepared.error) return std::make_unique<Refusal>(group, prepared.error);
-    if (is_flat(prepared.call, group.size())) {
-        return std::make_unique<FlatCall>(group, prepared.call);
-    }
-    if (prepared.call.grain() > largest_grain) {
+    if (goes_by_messages(prepared, group.size())) {
         Prepared by_messages = prepared;
         by_messages.by_parts = true;
         const auto bytes = static_cast<std::size_t>(prepared.call.bytes);
@@ -74,6 +76,10 @@ std::unique_ptr<Work> make_work(Group& group, node::Context& inner, const Prepar
         const std::vector<std::size_t> parts(static_cast<std::size_t>(group.size()), bytes);
         if (scatters) by_messages.from_parts.bytes = parts;
         return std::make_unique<PartsCall>(group, inner, by_messages);
+    }
+    if (prepared.error) return std::make_unique<Refusal>(group, prepared.error);
+    if (is_flat(prepared.call, group.size())) {
+        return std::make_unique<FlatCall>(group, prepared.call);
     }
     return std::make_unique<LargeCall>(group, prepared.call);
 }
@@ -109,9 +115,11 @@ std::error_code Collectives::call(const Prepared& prepared) noexcept {
     node::Endpoint::Lock lock(*endpoint_);
     Group* const group = collectives::group_of(*endpoint_, *context_);
     if (group == nullptr) return collectives::no_memory();
-    if (const std::error_code error = group->broken()) return error;
-    if (!prepared.error && !prepared.by_parts &&
-        collectives::is_flat(prepared.call, group->size())) {
+    const bool by_messages = collectives::goes_by_messages(prepared, group->size());
+    if (const std::error_code error = by_messages ? context_->broken : group->broken()) {
+        return error;
+    }
+    if (!prepared.error && !by_messages && collectives::is_flat(prepared.call, group->size())) {
         collectives::FlatCall work(*group, prepared.call);
         return collectives::wait_for(work, *group, lock);
     }
@@ -132,7 +140,8 @@ Request Collectives::begin(const Prepared& prepared) {
     node::Endpoint::Lock lock(*endpoint_);
     Group* const group = collectives::group_of(*endpoint_, *context_);
     if (group == nullptr) throw std::bad_alloc();
-    if (const std::error_code error = group->broken()) {
+    const bool by_messages = collectives::goes_by_messages(prepared, group->size());
+    if (const std::error_code error = by_messages ? context_->broken : group->broken()) {
         operation->finish(error);
         return {*endpoint_, std::move(operation)};
     }

@@ -26,13 +26,15 @@ constexpr std::uint32_t records = sizeof(void*) == 8 ? 1 << 20 : 1 << 12;
 
 /// Blocks of a rank for the collective calls of its communicators: address space as well.
 constexpr std::uint64_t boards = sizeof(void*) == 8 ? 4096 : 80;
+/// And for its messages.
+constexpr std::uint64_t for_messages = 4 * stage_slots + 16;
 
 [[noreturn]] void fail(int error, const char* what) {
     throw std::system_error(error, std::system_category(), what);
 }
 
 struct BlockCounts {
-    std::uint32_t rings, all;
+    std::uint32_t rings, boards, all;
 };
 
 /// A ring in each direction of every pair, to oneself too, and for every rank some blocks of
@@ -42,9 +44,11 @@ BlockCounts blocks_for(int ranks) noexcept {
     const std::uint64_t room =
         std::min<std::uint64_t>(std::numeric_limits<std::size_t>::max() / 16 / block_bytes,
                                 std::numeric_limits<std::uint32_t>::max());
-    const std::uint64_t others = std::min((4 * stage_slots + 16 + boards) * count, room / 2);
-    const std::uint64_t rings = std::min(count * count, room - others);
-    return {static_cast<std::uint32_t>(rings), static_cast<std::uint32_t>(rings + others)};
+    const std::uint64_t for_boards = std::min(boards * count, room / 4);
+    const std::uint64_t others = std::min(for_messages * count, room / 4);
+    const std::uint64_t rings = std::min(count * count, room - others - for_boards);
+    return {static_cast<std::uint32_t>(rings), static_cast<std::uint32_t>(for_boards),
+            static_cast<std::uint32_t>(rings + others + for_boards)};
 }
 
 std::optional<std::uint32_t> take(std::atomic<std::uint32_t>& counter, std::uint32_t end,
@@ -90,7 +94,7 @@ std::size_t JobMemory::blocks_offset(int ranks) noexcept {
 JobMemory JobMemory::create(int ranks) {
     if (ranks < 1 || ranks > max_ranks) fail(EINVAL, "onecopy: a job of that many ranks");
     JobMemory memory;
-    const auto [rings, blocks] = blocks_for(ranks);
+    const auto [rings, boards_of_all, blocks] = blocks_for(ranks);
     memory.segment_ =
         os::JobSegment::create(blocks_offset(ranks) + std::size_t{blocks} * block_bytes +
                                std::size_t{records} * sizeof(CommunicatorRecord));
@@ -100,6 +104,7 @@ JobMemory JobMemory::create(int ranks) {
     head.ranks = static_cast<std::uint32_t>(ranks);
     head.blocks = blocks;
     head.rings = rings;
+    head.boards = boards_of_all;
     memory.find_parts();
     head.taken_contexts.store(1, std::memory_order_relaxed);
     for (int rank = 0; rank < ranks; ++rank) {
@@ -135,9 +140,17 @@ std::optional<std::uint32_t> JobMemory::take_ring() const noexcept {
 
 std::optional<std::uint32_t> JobMemory::take_blocks(std::uint32_t count) const noexcept {
     JobHead& shared = head();
-    const auto number = take(shared.taken_blocks, shared.blocks - shared.rings, count);
+    const auto number =
+        take(shared.taken_blocks, shared.blocks - shared.rings - shared.boards, count);
     if (!number) return {};
     return shared.rings + *number;
+}
+
+std::optional<std::uint32_t> JobMemory::take_blocks_of_boards(std::uint32_t count) const noexcept {
+    JobHead& shared = head();
+    const auto number = take(shared.taken_boards, shared.boards, count);
+    if (!number) return {};
+    return shared.blocks - shared.boards + *number;
 }
 
 }  // namespace onecopy::node

@@ -38,14 +38,16 @@ struct JobHead {
     std::uint32_t ranks;
     std::uint32_t blocks;   ///< there are so many, of both kinds
     std::uint32_t rings;    ///< of these, for rings: they come first
+    std::uint32_t boards;   ///< and for collective calls: they come last
     std::uint32_t records;  ///< for so many communicators
     /// Ranks that have left or died, each counted once. Waiters watch it: whatever waits for one of
     /// them waits in vain. Added to by who finds out, after its stage was stored.
     alignas(64) std::atomic<std::uint32_t> departures;
-    /// Blocks that are taken, for rings and for all else: neither takes from the other. They are
-    /// never given back; who takes one uses it again and again.
+    /// Blocks that are taken, for rings, for collective calls and for all else: none takes from
+    /// another. They are never given back; who takes one uses it again and again.
     alignas(64) std::atomic<std::uint32_t> taken_rings;
     alignas(64) std::atomic<std::uint32_t> taken_blocks;
+    alignas(64) std::atomic<std::uint32_t> taken_boards;
     /// Contexts that are taken: numbers of communicators. 0 is the world's.
     alignas(64) std::atomic<std::uint32_t> taken_contexts;
 };
@@ -129,6 +131,9 @@ public:
     [[nodiscard]] std::optional<std::uint32_t> take_block() const noexcept {
         return take_blocks(1);
     }
+    /// The same for collective calls.
+    [[nodiscard]] std::optional<std::uint32_t> take_blocks_of_boards(
+        std::uint32_t count) const noexcept;
     /// The same for a ring.
     [[nodiscard]] std::optional<std::uint32_t> take_ring() const noexcept;
     [[nodiscard]] std::byte* block(std::uint32_t number) const noexcept {

@@ -51,8 +51,9 @@ if nm -DC --defined-only "$libdir/libonecopy.so" | grep -E '^[0-9a-f]+ . onecopy
     exit 1
 fi
 # Every function that the C headers declare is.
+exported=$(nm -D --defined-only "$libdir/libonecopy.so")
 for name in $(grep -ohE '\bonecopy_[a-z_]+\(' "$prefix"/include/onecopy/*.h | tr -d '(' | sort -u); do
-    if ! nm -D --defined-only "$libdir/libonecopy.so" | grep -q " T $name\$"; then
+    if ! grep -q " T $name\$" <<<"$exported"; then
         echo "libonecopy.so does not export $name" >&2
         exit 1
     fi
