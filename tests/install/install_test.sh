@@ -52,7 +52,8 @@ if nm -DC --defined-only "$libdir/libonecopy.so" | grep -E '^[0-9a-f]+ . onecopy
 fi
 # Every function that the C headers declare is.
 exported=$(nm -D --defined-only "$libdir/libonecopy.so")
-for name in $(grep -ohE '\bonecopy_[a-z_]+\(' "$prefix"/include/onecopy/*.h | tr -d '(' | sort -u); do
+for name in $(cat "$prefix"/include/onecopy/*.h | grep -v '^typedef' | grep -oE '\bonecopy_[a-z_]+\(' |
+    tr -d '(' | sort -u); do
     if ! grep -q " T $name\$" <<<"$exported"; then
         echo "libonecopy.so does not export $name" >&2
         exit 1
