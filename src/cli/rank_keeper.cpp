@@ -91,6 +91,7 @@ private:
     void hear_of_troubles();
     void reap();
     void output_fails(int error);
+    void await_terminal_signal(const End& end);
     void rank_failed(const End& end);
     void pass_on(const PassedOn& message);
     void signal_rank(pid_t pid, int rank, int signal) const;
@@ -273,9 +274,23 @@ void Keeper::reap() {
     }
     if (failed) {
         hear_of_troubles();  // what a rank had to say was said before it ended, and is the cause
+        await_terminal_signal(*failed);
         rank_failed(*failed);
     }
     if (phase_ != Phase::running || (started_ && ranks_.empty())) end_leftovers();
+}
+
+/// A key like Ctrl-C is sent to rank 0 and to the front at once, and rank 0 may be the quicker one.
+void Keeper::await_terminal_signal(const End& end) {
+    if (end.rank != 0 || foreground_ == 0 || front_gone_ || !WIFSIGNALED(end.status)) return;
+    const int signal = WTERMSIG(end.status);
+    const auto until = Clock::now() + std::chrono::seconds(2);
+    while (ends_by_default(signal) && passed_on_.count(signal) == 0 && !front_gone_) {
+        pollfd front{front_.get(), POLLIN, 0};
+        const auto left = std::chrono::ceil<std::chrono::milliseconds>(until - Clock::now());
+        if (left.count() <= 0 || ::poll(&front, 1, static_cast<int>(left.count())) <= 0) return;
+        hear_the_front();
+    }
 }
 
 void Keeper::rank_failed(const End& end) {

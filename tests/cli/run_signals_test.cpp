@@ -468,5 +468,18 @@ TEST(RunTerminal, SuspendStopsAllAndTheShellTakesThemOn) {
     EXPECT_TRUE(WIFSIGNALED(status) && WTERMSIG(status) == SIGINT) << status;
 }
 
+TEST(RunTerminal, InterruptThatRankZeroHearsFirstIsNoFailureOfItsOwn) {
+    const ScratchDirectory scratch;
+    Terminal terminal(scratch, 2, listener(scratch, "") + "exec sleep 999");
+    const auto ranks = running(scratch, 2);
+    ::kill(parent_of(parent_of(ranks[0])), SIGSTOP);
+    EXPECT_TRUE(eventually([&] { return ::access((scratch / "stopped").c_str(), F_OK) == 0; }));
+    terminal.type("\x03");
+    EXPECT_TRUE(eventually([&] { return gone(ranks[0]); }));
+    test::make_file(scratch / "continue", "");
+    const int status = terminal.status();
+    EXPECT_TRUE(WIFSIGNALED(status) && WTERMSIG(status) == SIGINT) << status << terminal.seen();
+}
+
 }  // namespace
 }  // namespace onecopy
