@@ -16,7 +16,7 @@ ALLOWED = {
     "arena": {"attach", "os"},
     "schedule": set(),
     "heap": {"arena", "os"},
-    "node": {"arena", "reduce", "attach", "plan", "os"},
+    "node": {"schedule", "arena", "reduce", "attach", "plan", "os"},
     "collectives": {"node", "schedule", "arena", "reduce", "attach", "plan", "os"},
     "windows": {"node", "arena", "reduce", "attach", "plan", "os"},
     "c_api": {"reduce", "attach", "plan", "os"},

@@ -10,23 +10,15 @@
 
 #include "schedule/domains.hpp"
 #include "schedule/forms.hpp"
+#include "schedule/names.hpp"
 #include "schedule/schedule.hpp"
 #include "schedule/traffic.hpp"
 
 namespace onecopy::cli {
 
-inline constexpr std::array<std::string_view, 10> collective_names = {
-    "bcast",  "gather",    "scatter",        "allgather", "alltoall",
-    "reduce", "allreduce", "reduce_scatter", "scan",      "exscan"};
-inline constexpr std::array<std::string_view, 4> form_names = {"pull", "push", "redundant",
-                                                               "domains"};
-
-inline std::string_view name_of(schedule::Collective what) {
-    return collective_names[static_cast<std::size_t>(what)];
-}
-inline std::string_view name_of(schedule::Form form) {
-    return form_names[static_cast<std::size_t>(form)];
-}
+using schedule::collective_names;
+using schedule::form_names;
+using schedule::name_of;
 
 /// The groups into which the links of a kind divide the ranks: with Link::numa the L3s, with
 /// package the NUMA nodes, with machine the packages; with Link::l3 the ranks themselves.

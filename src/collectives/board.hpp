@@ -23,6 +23,7 @@
 #include <cstdint>
 
 #include "node/job_memory.hpp"
+#include "node/schedules.hpp"
 
 namespace onecopy::collectives {
 
@@ -46,6 +47,8 @@ struct Published {
 };
 /// All that others touch of the member's memory can be mapped, and it can map all that it touches.
 inline constexpr std::uint32_t mapped_flag = 1;
+/// Its results lie where its contribution does.
+inline constexpr std::uint32_t in_place_flag = 2;
 
 struct alignas(64) Frame {
     std::atomic<std::uint64_t> word;
@@ -69,6 +72,9 @@ inline constexpr std::uint32_t awaits_all = ~std::uint32_t{0};
 /// Where the members' boards are: block numbers counted from 1, by member.
 struct BoardTable {
     std::array<std::atomic<std::uint32_t>, node::max_ranks> blocks;
+    /// What large calls go by. Written by member 0 before it stores its block (seq_cst), and not
+    /// again; read by whoever has found member 0's slot of a call.
+    node::ScheduleTable schedules;
 };
 static_assert(sizeof(BoardTable) <= node::block_bytes);
 /// In the table: the member found no memory for its board.

@@ -1,11 +1,13 @@
 // Which schedule a large call goes by, in windows of how many bytes: a function of what all ranks
-// know alike, so that all choose the same.
+// know alike, member 0's table among it, so that all choose the same.
 #pragma once
 
 #include <algorithm>
 #include <cstdint>
 
 #include "collectives/call.hpp"
+#include "node/schedules.hpp"
+#include "schedule/forms.hpp"
 #include "schedule/schedule.hpp"
 
 namespace onecopy::collectives {
@@ -43,39 +45,28 @@ constexpr Regions regions_of(Collective what, schedule::Form form, int ranks) no
     }
 }
 
-/// On memory that all can map.
-inline Choice choose_mapped(const Call& call, int ranks) noexcept {
-    Choice choice;
-    const std::uint64_t grain = call.grain();
-    switch (call.what) {
-        case Collective::reduce_scatter:
-        case Collective::scan:
-        case Collective::exscan:
-            choice.form = schedule::Form::pull;
-            break;
-        default:
-            choice.form = schedule::Form::push;
+/// `mapped`: on memory that all can map, else through frames of so many bytes. `in_place`: at any
+/// rank.
+inline Choice choose(const node::ScheduleTable& table, const Call& call, int ranks, bool mapped,
+                     bool in_place, std::uint64_t frame_bytes) noexcept {
+    const node::Schedule& wanted =
+        table.of(call.what, mapped ? node::Reach::mapped : node::Reach::frames, call.bytes);
+    Choice choice{wanted.form};
+    // Into a frame nobody but its rank writes; and what is copied there is not overwritten.
+    const bool possible = mapped ? !in_place || schedule::in_place_safe(call.what, choice.form)
+                                 : choice.form != schedule::Form::push;
+    if (!possible || !schedule::has_form(call.what, choice.form)) {
+        choice.form = schedule::Form::pull;
     }
-    std::uint64_t window = std::uint64_t{1} << 20;
-    if (call.what == Collective::exscan) window = std::uint64_t{32} << 10;
-    static_cast<void>(ranks);
-    choice.window = std::max(grain, window / grain * grain);
-    return choice;
-}
-
-/// Through frames of so many bytes. Two ranks that both reduce do best with as few windows as can
-/// be: they wait for each other at each, which costs most where their cores are far apart (64 KiB
-/// to 4 MiB in windows of 32, 64, 128 and 256 KiB: `onecopy bench collectives --works allreduce
-/// --ways onecopy-ordinary`). The frames of more ranks must not take too much memory.
-inline Choice choose_framed(const Call& call, int ranks, std::uint64_t frame_bytes) noexcept {
-    const bool reduces = call.what == Collective::allreduce || call.what == Collective::reduce;
-    Choice choice;
-    choice.form = ranks == 2 && reduces ? schedule::Form::redundant : schedule::Form::pull;
-    const bool both = ranks == 2 && call.what == Collective::allreduce;
-    const std::uint64_t most = std::uint64_t{both ? 256U : ranks <= 8 ? 64U : 16U} << 10;
-    const std::uint64_t window =
-        std::min(most, frame_bytes / regions_of(call.what, choice.form, ranks).all());
-    choice.window = window / call.grain() * call.grain();
+    const std::uint64_t grain = call.grain();
+    std::uint64_t window = std::uint64_t{wanted.window_kib} << 10;
+    if (!mapped) {
+        // The frames of many ranks must not take too much memory.
+        if (ranks > 8) window = std::min(window, std::uint64_t{16} << 10);
+        window = std::min(window, frame_bytes / regions_of(call.what, choice.form, ranks).all());
+    }
+    choice.window = window / grain * grain;
+    if (mapped) choice.window = std::max(choice.window, grain);
     return choice;
 }
 

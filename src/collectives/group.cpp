@@ -61,6 +61,10 @@ bool Group::make_board() noexcept {
     if (table_ == nullptr) return false;
     const auto block = memory.take_blocks_of_boards(1);
     const auto place = static_cast<std::size_t>(rank_);
+    if (rank_ == 0) {
+        table_->schedules =
+            endpoint_.schedules()[static_cast<std::size_t>(node::company_of(size_))];
+    }
     table_->blocks[place].store(block ? *block + 1 : no_board, std::memory_order_seq_cst);
     for (const int member : context_.members()) endpoint_.tell(member);
     if (!block) return false;

@@ -95,6 +95,10 @@ public:
     Look has_come(int member) noexcept;
     /// Whether any has called fail().
     bool somebody_has_failed() noexcept;
+    /// What all members go by; once member 0's slot of any call was found.
+    [[nodiscard]] const node::ScheduleTable& schedules() const noexcept {
+        return table_->schedules;
+    }
     [[nodiscard]] Plans& plans() noexcept { return plans_; }
     [[nodiscard]] Tiles& tiles() noexcept { return tiles_; }
 

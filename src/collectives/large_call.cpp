@@ -32,9 +32,7 @@ std::uint64_t number_of(const std::byte* at) noexcept {
     return static_cast<std::uint64_t>(reinterpret_cast<std::uintptr_t>(at));
 }
 
-/// Whether results would be written over what others still read: with some calls in place.
-bool is_in_the_way(const Call& call, std::uint64_t from_bytes, std::uint64_t to_bytes) noexcept {
-    if (call.what != Collective::alltoall && call.what != Collective::reduce_scatter) return false;
+bool is_in_place(const Call& call, std::uint64_t from_bytes, std::uint64_t to_bytes) noexcept {
     return number_of(call.from) < number_of(call.to) + to_bytes &&
            number_of(call.to) < number_of(call.from) + from_bytes;
 }
@@ -96,9 +94,11 @@ Look LargeCall::post() noexcept {
     const Blocks blocks = blocks_of(call_.what, group_.rank(), call_.root, group_.size());
     const std::uint64_t from_bytes = static_cast<std::uint64_t>(blocks.from) * call_.bytes;
     const std::uint64_t to_bytes = static_cast<std::uint64_t>(blocks.to) * call_.bytes;
+    const bool in_place = is_in_place(call_, from_bytes, to_bytes);
+    // By some schedules results would be written over what others still read.
     bool mapped = sight_.can_be_seen(call_.from, from_bytes) &&
                   sight_.can_be_seen(call_.to, to_bytes) &&
-                  !is_in_the_way(call_, from_bytes, to_bytes);
+                  !(in_place && !schedule::in_place_safe(call_.what, Form::pull));
     // All that there is in a schedule it can see: each of them has come, or it says so later.
     if (group_.size() > most_mapped) mapped = false;
     for (; mapped && asked_ < group_.size(); ++asked_) {
@@ -109,9 +109,10 @@ Look LargeCall::post() noexcept {
     Published shown{};
     shown.from = number_of(call_.from);
     shown.to = number_of(call_.to);
-    shown.flags = mapped ? mapped_flag : 0;
+    shown.flags = (mapped ? mapped_flag : 0) | (in_place ? in_place_flag : 0);
     std::memcpy(group_.own_slot(number_).data.data(), &shown, sizeof shown);
     all_flags_ &= shown.flags;
+    any_flags_ |= shown.flags;
     group_.post(number_, signature_);
     return Look::ready;
 }
@@ -125,6 +126,7 @@ Look LargeCall::find_all() noexcept {
         Published shown;
         std::memcpy(&shown, slot->data.data(), sizeof shown);
         all_flags_ &= shown.flags;
+        any_flags_ |= shown.flags;
     }
     // Those before go first.
     if (group_.large_over != turn_) return group_.failure() ? Look::failed : Look::not_yet;
@@ -136,9 +138,8 @@ Look LargeCall::find_all() noexcept {
 /// What all come to alike.
 bool LargeCall::decide() noexcept {
     mapped_ = (all_flags_ & mapped_flag) != 0;
-    const std::size_t frame_bytes = Group::frame_bytes_each;
-    const Choice choice = mapped_ ? choose_mapped(call_, group_.size())
-                                  : choose_framed(call_, group_.size(), frame_bytes);
+    const Choice choice = choose(group_.schedules(), call_, group_.size(), mapped_,
+                                 (any_flags_ & in_place_flag) != 0, Group::frame_bytes_each);
     if (choice.window == 0) {
         // An element that does not fit into a frame.
         group_.fail(std::make_error_code(std::errc::value_too_large));

@@ -92,7 +92,7 @@ private:
     std::uint32_t turn_;
     State state_ = State::begun;
     int found_ = 1;
-    std::uint32_t all_flags_ = ~std::uint32_t{0};
+    std::uint32_t all_flags_ = ~std::uint32_t{0}, any_flags_ = 0;
     bool mapped_ = false;
     std::uint64_t window_ = 0;  ///< bytes of a block
     std::uint64_t begun_ = 0;   ///< bytes of a block in windows begun

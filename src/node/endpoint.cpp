@@ -33,12 +33,13 @@ std::error_code no_memory() noexcept { return std::make_error_code(std::errc::no
 }  // namespace
 
 Endpoint::Endpoint(JobMemory memory, int rank, const Arena* arena, bool threads,
-                   const WayTable& ways)
+                   const WayTable& ways, const Schedules& schedules)
     : memory_(std::move(memory)),
       rank_(rank),
       arena_(arena),
       threads_(threads),
       ways_(ways),
+      schedules_(schedules),
       peers_(memory_, rank),
       watch_(memory_, peers_, rank),
       crowding_(memory_, rank),

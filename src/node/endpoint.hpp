@@ -25,6 +25,7 @@
 #include "node/patience.hpp"
 #include "node/peers.hpp"
 #include "node/ring.hpp"
+#include "node/schedules.hpp"
 #include "node/stage.hpp"
 #include "node/watch.hpp"
 #include "node/ways.hpp"
@@ -63,9 +64,9 @@ public:
 
     /// Joins: fills in the rank's line. `threads`: whether several threads of this process use it.
     /// `arena`: may be null; must outlive it.
-    /// `ways`: see ways.hpp.
+    /// `ways`: see ways.hpp; `schedules`: schedules.hpp.
     Endpoint(JobMemory memory, int rank, const Arena* arena, bool threads,
-             const WayTable& ways = {});
+             const WayTable& ways = {}, const Schedules& schedules = built_in_schedules());
     ~Endpoint();
     Endpoint(const Endpoint&) = delete;
     Endpoint& operator=(const Endpoint&) = delete;
@@ -73,6 +74,9 @@ public:
     /// Not so in a forked child.
     [[nodiscard]] bool is_this_process() const noexcept { return os::process_number() == maker_; }
     [[nodiscard]] int rank() const noexcept { return rank_; }
+    /// What communicators whose member 0 is here go by from their first collective call on.
+    [[nodiscard]] const Schedules& schedules() const noexcept { return schedules_; }
+    void use(const Schedules& schedules) noexcept { schedules_ = schedules; }
     [[nodiscard]] int ranks() const noexcept { return memory_.ranks(); }
     [[nodiscard]] JobMemory& memory() noexcept { return memory_; }
     [[nodiscard]] const NodeCounters& counters() const noexcept { return counters_; }
@@ -311,6 +315,7 @@ private:
     const Arena* arena_;
     bool threads_;
     WayTable ways_;
+    Schedules schedules_;
     std::uint32_t cpu_ = 0;  // as in our line
     std::mutex lock_;
     Peers peers_;

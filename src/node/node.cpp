@@ -117,9 +117,10 @@ void wait_for_all(const node::JobMemory& memory, Clock::time_point end) {
 }  // namespace
 
 struct Node::State {
-    State(node::JobMemory memory, int rank, const NodeOptions& options, const node::WayTable& ways)
+    State(node::JobMemory memory, int rank, const NodeOptions& options,
+          const node::LoadedWays& ways)
         : arena({.capacity_bytes = options.arena_bytes}),
-          endpoint(std::move(memory), rank, &arena, options.threads, ways) {}
+          endpoint(std::move(memory), rank, &arena, options.threads, ways.table, ways.schedules) {}
 
     Arena arena;
     node::Endpoint endpoint;
@@ -135,7 +136,7 @@ Node::Node(const NodeOptions& given) {
     if (rank < 0 || rank >= joined.memory.ranks()) {
         throw std::system_error(Errc::no_job, "onecopy: join a job: ONECOPY_RANK is none of it");
     }
-    state_ = std::make_unique<State>(std::move(joined.memory), rank, options, ways.table);
+    state_ = std::make_unique<State>(std::move(joined.memory), rank, options, ways);
     if (rank == 0 && !ways.ignored.empty() && statistics_asked_for()) {
         print("onecopy: what `onecopy tune` measured is left alone: " + ways.ignored + "\n");
     }

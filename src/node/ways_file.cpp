@@ -15,14 +15,14 @@
 #include <span>
 #include <system_error>
 
-#include "os/byte_count.hpp"
+#include "node/settings.hpp"
 #include "os/fd.hpp"
 #include "os/sha256.hpp"
 
 namespace onecopy::node {
 namespace {
 
-constexpr std::string_view first_words = "onecopy tune 1 on ";
+constexpr std::string_view first_words = "onecopy tune 2 on ";
 constexpr std::string_view last_line = "end";
 constexpr std::size_t most_file_bytes = std::size_t{16} << 10;
 
@@ -30,45 +30,16 @@ constexpr std::uint64_t most_shared_from = std::uint64_t{1} << 40;
 constexpr std::uint64_t least_slot_bytes = 4096;
 constexpr std::uint32_t least_slots = 2;
 
-/// Takes what is in front of the separator, and that too; all if there is none.
-std::string_view take_until(std::string_view& text, char separator) {
-    const std::size_t at = std::min(text.find(separator), text.size());
-    const std::string_view word = text.substr(0, at);
-    text.remove_prefix(std::min(at + 1, text.size()));
-    return word;
-}
-
-template <std::size_t Count>
-std::optional<std::size_t> index_of(const std::array<std::string_view, Count>& names,
-                                    std::string_view name) {
-    const auto* const found = std::find(names.begin(), names.end(), name);
-    if (found == names.end()) return {};
-    return static_cast<std::size_t>(found - names.begin());
-}
-
-std::optional<std::uint64_t> bytes_within(std::string_view text, std::uint64_t least,
-                                          std::uint64_t most) {
-    const auto bytes = os::byte_count(text);
-    return bytes && *bytes >= least && *bytes <= most ? bytes : std::nullopt;
-}
-
-bool apply_unmapped(std::string_view value, Ways& ways) {
-    std::array<Unmapped, size_classes> given{};
-    std::size_t count = 0;
-    while (!value.empty() || count == 0) {
-        const auto way = index_of(unmapped_names, take_until(value, '/'));
-        if (!way || count == size_classes) return false;
-        given[count++] = static_cast<Unmapped>(*way);
-    }
-    if (count == 1) given.fill(given[0]);
-    ways.unmapped = given;
-    return count == 1 || count == size_classes;
+std::optional<Unmapped> unmapped_of(std::string_view name) {
+    const auto way = index_of(unmapped_names, name);
+    if (!way) return {};
+    return static_cast<Unmapped>(*way);
 }
 
 bool apply_one(std::string_view setting, Ways& ways) {
     std::string_view value = setting;
     const std::string_view name = take_until(value, '=');
-    if (name == "unmapped") return apply_unmapped(value, ways);
+    if (name == "unmapped") return read_each(value, ways.unmapped, unmapped_of);
     if (name == "shared-from") {
         const auto bytes = bytes_within(value, 1, most_shared_from);
         if (bytes) ways.shared_from = *bytes;
@@ -93,11 +64,6 @@ bool apply_one(std::string_view setting, Ways& ways) {
     return false;
 }
 
-std::string size_text(std::uint64_t bytes) {
-    constexpr std::uint64_t kib = 1024;
-    return bytes % kib == 0 ? std::to_string(bytes / kib) + "K" : std::to_string(bytes);
-}
-
 /// The beginning of a file, of which the kernel makes no more than is asked for.
 std::string beginning_of(const char* path, std::size_t bytes) {
     const os::Fd file(::open(path, O_RDONLY | O_CLOEXEC));
@@ -105,6 +71,38 @@ std::string beginning_of(const char* path, std::size_t bytes) {
     const ssize_t got = file ? ::read(file.get(), text.data(), text.size()) : -1;
     text.resize(got > 0 ? static_cast<std::size_t>(got) : 0);
     return text;
+}
+
+/// A line of the file: what it is for, and settings.
+bool read_line(std::string_view line, MeasuredWays& read) {
+    const std::string_view name = take_until(line, ' ');
+    std::string_view wrong;
+    const auto once = [&](bool& measured, auto& table) {
+        const bool good = !measured && !line.empty() && apply_settings(line, table, wrong);
+        measured = true;
+        return good;
+    };
+    if (const auto distance = index_of(distance_names, name)) {
+        return once(read.measured[*distance], read.table[*distance]);
+    }
+    const auto company = index_of(company_names, name);
+    return company && once(read.schedules_measured[*company], read.schedules[*company]);
+}
+
+/// Settings of the environment, for all tables; returns what it says.
+template <class Tables>
+std::string apply_environment(const char* name, Tables& tables, const char* what_may_stand_there) {
+    const char* const settings = ::secure_getenv(name);
+    if (settings == nullptr) return {};
+    for (auto& each : tables) {
+        std::string_view wrong;
+        if (apply_settings(settings, each, wrong)) continue;
+        throw std::system_error(EINVAL, std::system_category(),
+                                std::string("onecopy: read ") + name + ": \"" + std::string(wrong) +
+                                    "\" is none of " + what_may_stand_there +
+                                    ", with commas between them");
+    }
+    return settings;
 }
 
 /// A directory that the environment names; empty if it names none.
@@ -124,16 +122,13 @@ bool apply_settings(std::string_view settings, Ways& ways, std::string_view& wro
 }
 
 std::string settings_text(const Ways& ways) {
-    std::string text = "unmapped=";
-    const bool all_alike =
-        std::all_of(ways.unmapped.begin(), ways.unmapped.end(),
-                    [&](Unmapped each) { return each == ways.unmapped.front(); });
-    for (std::size_t i = 0; i < (all_alike ? 1 : size_classes); ++i) {
-        if (i > 0) text += '/';
-        text += unmapped_names[static_cast<std::size_t>(ways.unmapped[i])];
-    }
-    return text + ",shared-from=" + size_text(ways.shared_from) +
-           ",slot=" + size_text(ways.slot_bytes) + ",slots=" + std::to_string(ways.slots);
+    return "unmapped=" +
+           each_text(ways.unmapped,
+                     [](Unmapped each) {
+                         return std::string(unmapped_names[static_cast<std::size_t>(each)]);
+                     }) +
+           ",shared-from=" + size_text(ways.shared_from) + ",slot=" + size_text(ways.slot_bytes) +
+           ",slots=" + std::to_string(ways.slots);
 }
 
 std::string file_text(const MeasuredWays& ways, std::string_view machine) {
@@ -144,6 +139,11 @@ std::string file_text(const MeasuredWays& ways, std::string_view machine) {
         if (!ways.measured[i]) continue;
         text += distance_names[i];
         text += ' ' + settings_text(ways.table[i]) + '\n';
+    }
+    for (std::size_t i = 0; i < company_names.size(); ++i) {
+        if (!ways.schedules_measured[i]) continue;
+        text += company_names[i];
+        text += ' ' + settings_text(ways.schedules[i]) + '\n';
     }
     text += last_line;
     return text + '\n';
@@ -171,14 +171,10 @@ void read_file_text(std::string_view text, std::string_view machine, MeasuredWay
             ways = read;
             return;
         }
-        const auto distance = index_of(distance_names, take_until(line, ' '));
-        std::string_view wrong = line;
-        if (!distance || read.measured[*distance] || line.empty() ||
-            !apply_settings(line, read.table[*distance], wrong)) {
+        if (!read_line(line, read)) {
             why = "a line of it makes no sense";
             return;
         }
-        read.measured[*distance] = true;
     }
     why = "its end is missing";
 }
@@ -276,23 +272,20 @@ LoadedWays load_ways() {
         std::string why;
         if (read_ways_file(path, machine, measured, why)) {
             loaded.table = measured.table;
+            loaded.schedules = measured.schedules;
             loaded.file = path;
         } else if (!why.empty()) {
             loaded.ignored = path + ": " + why;
         }
     }
-    const char* const settings = ::secure_getenv("ONECOPY_WAYS");
-    if (settings == nullptr) return loaded;
-    loaded.settings = settings;
-    for (Ways& each : loaded.table) {
-        std::string_view wrong;
-        if (apply_settings(loaded.settings, each, wrong)) continue;
-        throw std::system_error(
-            EINVAL, std::system_category(),
-            "onecopy: read ONECOPY_WAYS: \"" + std::string(wrong) +
-                "\" is none of unmapped=call|both-call|staged (or six of these between '/'), "
-                "shared-from=1 to 1024G, slot=4K to 32K, slots=2 to 16, with commas between them");
-    }
+    loaded.settings = apply_environment(
+        "ONECOPY_WAYS", loaded.table,
+        "unmapped=call|both-call|staged (or six of these between '/'), shared-from=1 to 1024G, "
+        "slot=4K to 32K, slots=2 to 16");
+    loaded.schedule_settings =
+        apply_environment("ONECOPY_SCHEDULES", loaded.schedules,
+                          "COLLECTIVE-mapped|frames=pull|push|redundant:4K to 64M (or six of these "
+                          "between '/'), as in allreduce-mapped=push:1M");
     return loaded;
 }
 

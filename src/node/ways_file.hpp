@@ -1,5 +1,5 @@
-// The tables of ways.hpp as text: what `onecopy tune` has left for this machine, and what the user
-// asks for.
+// The tables of ways.hpp and schedules.hpp as text: what `onecopy tune` has left for this machine,
+// and what the user asks for.
 //
 // For one distance a table is written as settings between commas:
 //
@@ -9,7 +9,8 @@
 //   slots=N                          2 to 16
 //
 // ONECOPY_WAYS holds such settings, which then are those of all distances. The file has a line for
-// each distance that was measured: "same-l3 unmapped=staged,slot=16K", between a first line that
+// each distance that was measured, "same-l3 unmapped=staged,slot=16K", and for each number of ranks
+// with which schedules were, "two-ranks allreduce-mapped=push:1M,...", between a first line that
 // names its form and the machine, and a last one without which it is taken for half-written.
 #pragma once
 
@@ -17,6 +18,7 @@
 #include <string>
 #include <string_view>
 
+#include "node/schedules.hpp"
 #include "node/ways.hpp"
 
 namespace onecopy::node {
@@ -38,6 +40,8 @@ std::string settings_text(const Ways& ways);
 struct MeasuredWays {
     WayTable table{};
     std::array<bool, os::distances> measured{};  ///< the others are built in
+    Schedules schedules = built_in_schedules();
+    std::array<bool, company_names.size()> schedules_measured{};
 };
 
 /// The file's text, and back. What is wrong with it is said in `why`, which is empty if all is
@@ -63,14 +67,16 @@ bool read_ways_file(const std::string& path, std::string_view machine, MeasuredW
 /// The tables that a rank uses, and where they came from.
 struct LoadedWays {
     WayTable table{};
-    std::string file;      ///< the file they are from; empty: built in
-    std::string ignored;   ///< why there is a file that was left alone, "PATH: reason"
-    std::string settings;  ///< ONECOPY_WAYS
+    Schedules schedules = built_in_schedules();
+    std::string file;               ///< the file they are from; empty: built in
+    std::string ignored;            ///< why there is a file that was left alone, "PATH: reason"
+    std::string settings;           ///< ONECOPY_WAYS
+    std::string schedule_settings;  ///< ONECOPY_SCHEDULES
 };
 
 /// Reads the file and the environment (which a program with more rights than its user does not
-/// trust). Some tens of microseconds. Throws std::system_error, EINVAL, where ONECOPY_WAYS is
-/// wrong; its text says what may stand there.
+/// trust). Some tens of microseconds. Throws std::system_error, EINVAL, where one of
+/// ONECOPY_WAYS and ONECOPY_SCHEDULES is wrong; its text says what may stand there.
 LoadedWays load_ways();
 
 }  // namespace onecopy::node

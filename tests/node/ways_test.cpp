@@ -280,6 +280,9 @@ node::MeasuredWays some_ways() {
     ways.table[1].unmapped = {node::Unmapped::call, node::Unmapped::both_call};
     ways.table[2].slot_bytes = 8192;
     ways.table[4].shared_from = 12345;
+    ways.schedules_measured = {false, true};
+    ways.schedules[1].of(schedule::Collective::scan, node::Reach::frames)[3] = {
+        schedule::Form::redundant, 12};
     return ways;
 }
 
@@ -295,6 +298,48 @@ TEST(WaysFile, IsReadBackAsItWasWritten) {
     ASSERT_TRUE(reads(node::file_text(ways, "this"), again));
     EXPECT_EQ(again.table, ways.table);
     EXPECT_EQ(again.measured, ways.measured);
+    EXPECT_EQ(again.schedules, ways.schedules);
+    EXPECT_EQ(again.schedules_measured, ways.schedules_measured);
+}
+
+TEST(Schedules, WrongSettingsInTheEnvironmentAreOneClearError) {
+    for (const std::string wrong :
+         {"allreduce=pull:4K", "allreduce-mapped", "allreduce-mapped=", "allreduce-mapped=pull",
+          "allreduce-mapped=pull:", "allreduce-mapped=pull:2K", "allreduce-mapped=pull:65M",
+          "allreduce-mapped=pull:4097", "allreduce-mapped=domains:4K", "allreduce-mapped=fast:4K",
+          "barrier-mapped=pull:4K", "scan-somewhere=pull:4K", "scan-mapped=pull:4K/pull:4K", ",",
+          "-=:", "scan-mapped=pull:4K,,"}) {
+        Ranks ranks(1, [&wrong] {
+            ::setenv("ONECOPY_SCHEDULES", wrong.c_str(), 1);
+            try {
+                const Node node;
+                ADD_FAILURE() << wrong << " was taken";
+            } catch (const std::system_error& error) {
+                const std::string text = error.what();
+                EXPECT_EQ(error.code().value(), EINVAL);
+                EXPECT_NE(text.find("read ONECOPY_SCHEDULES: \""), std::string::npos) << text;
+                EXPECT_NE(text.find("allreduce-mapped=push:1M"), std::string::npos) << text;
+                EXPECT_EQ(text.find('\n'), std::string::npos) << text;
+            }
+        });
+        EXPECT_TRUE(end_well(ranks, {0}));
+    }
+}
+
+TEST(Schedules, SettingsAreReadBackAsTheyWereWritten) {
+    node::ScheduleTable table = node::built_in_schedules()[0];
+    std::string_view wrong;
+    ASSERT_TRUE(node::apply_settings("scan-frames=redundant:64M,bcast-mapped=pull:4K/push:8K/"
+                                     "pull:12K/push:1M/pull:1K000/pull:4K",
+                                     table, wrong) == false);
+    EXPECT_EQ(wrong.find("bcast-mapped="), 0U) << wrong;
+    ASSERT_TRUE(node::apply_settings(
+        "bcast-mapped=pull:4K/push:8K/pull:12K/push:1M/pull:100K/pull:4K", table, wrong));
+    const node::Schedule fourth{schedule::Form::push, 1024};
+    EXPECT_EQ(table.of(schedule::Collective::bcast, node::Reach::mapped, 1 << 20), fourth);
+    node::ScheduleTable again = node::built_in_schedules()[1];
+    ASSERT_TRUE(node::apply_settings(node::settings_text(table), again, wrong)) << wrong;
+    EXPECT_EQ(again, table);
 }
 
 TEST(WaysFile, NoBeginningOfItIsTrusted) {
@@ -310,17 +355,21 @@ TEST(WaysFile, AnotherMachinesOrVersionsOrDamagedOnesAreLeftAlone) {
     const std::string whole = node::file_text(some_ways(), "this");
     node::MeasuredWays ways;
     EXPECT_FALSE(reads(whole, ways, "that"));
-    const std::string head = "onecopy tune 1 on this\n";
+    const std::string head = "onecopy tune 2 on this\n";
     EXPECT_TRUE(reads(head + "end\n", ways));
     for (const std::string& text : std::vector<std::string>{
-             "onecopy tune 2 on this\nend\n", "end\n", "\n", std::string(5000, '\0'),
+             "onecopy tune 1 on this\nend\n", "end\n", "\n", std::string(5000, '\0'),
              head + "same-l3 slot=1G\nend\n", head + "same-l3 slots=4294967298\nend\n",
-             head + "same-l3\nend\n", head + "nearby slots=4\nend\n",
-             head + "same-l3 slots=4\nsame-l3 slots=4\nend\n", head + "end\nend\n",
-             head + "same-l3 slots=4\nend\n\n", head + "\nend\n", head + "same-l3  slots=4\nend\n",
+             head + "two-ranks scan-mapped=pull:4K\ntwo-ranks scan-mapped=pull:4K\nend\n",
+             head + "two-ranks\nend\n", head + "three-ranks scan-mapped=pull:4K\nend\n",
+             head + "more-ranks scan-mapped=domains:4K\nend\n", head + "same-l3\nend\n",
+             head + "nearby slots=4\nend\n", head + "same-l3 slots=4\nsame-l3 slots=4\nend\n",
+             head + "end\nend\n", head + "same-l3 slots=4\nend\n\n", head + "\nend\n",
+             head + "same-l3  slots=4\nend\n",
              head + "same-l3 slots=4" + std::string(1, '\0') + "\nend\n"}) {
         EXPECT_FALSE(reads(text, ways)) << text;
         EXPECT_EQ(ways.table, node::WayTable{}) << text;
+        EXPECT_EQ(ways.schedules, node::built_in_schedules()) << text;
     }
     // Each bit of it turned: read as something that may stand there, or left alone.
     for (std::size_t bit = 0; bit < whole.size() * 8; ++bit) {
