@@ -16,6 +16,7 @@
 #include "cli/tune_file.hpp"
 #include "cli/tune_measure.hpp"
 #include "cli/tune_plan.hpp"
+#include "cli/tune_schedules.hpp"
 #include "node/ways_file.hpp"
 
 namespace onecopy::cli {
@@ -205,7 +206,50 @@ void print() {
     }
     if (!loaded.ignored.empty()) fmt::print("left alone: {}\n", printable(loaded.ignored));
     if (!loaded.settings.empty()) fmt::print("and ONECOPY_WAYS={}\n", printable(loaded.settings));
+    if (!loaded.schedule_settings.empty()) {
+        fmt::print("and ONECOPY_SCHEDULES={}\n", printable(loaded.schedule_settings));
+    }
     print_table(loaded.table);
+    for (std::size_t i = 0; i < loaded.schedules.size(); ++i) {
+        fmt::print("{}\n{}\n", node::company_names[i], settings_text(loaded.schedules[i], '\n'));
+    }
+}
+
+/// CPUs for ranks of collective calls: two near each other, or one of each core.
+std::vector<int> cpus_for(node::Company company, const std::vector<node::CpuSet>& cores) {
+    constexpr std::size_t few = 4, most = 8;
+    std::vector<int> cpus;
+    if (company == node::Company::two) {
+        for (const os::Distance distance :
+             {os::Distance::same_l2, os::Distance::same_l3, os::Distance::same_node,
+              os::Distance::farther, os::Distance::same_core}) {
+            const std::vector<CpuPair> pairs = pairs_at(distance, cores, os::distance_between);
+            if (!pairs.empty()) return {pairs[0].one, pairs[0].other};
+        }
+    } else if (cores.size() >= few) {
+        for (std::size_t i = 0; i < std::min(cores.size(), most); ++i) cpus.push_back(cores[i][0]);
+    }
+    return cpus;
+}
+
+void tune_schedules(const std::vector<node::CpuSet>& cores, node::MeasuredWays& ways) {
+    for (std::size_t i = 0; i < node::company_names.size(); ++i) {
+        const auto company = static_cast<node::Company>(i);
+        const std::vector<int> cpus = cpus_for(company, cores);
+        if (cpus.empty()) {
+            fmt::print("collective calls of more ranks: as built in (there are {} cores)\n",
+                       cores.size());
+            continue;
+        }
+        fmt::print("collective calls of {} ranks\n", cpus.size());
+        const ScheduleChoice choice = choose_schedules(
+            company,
+            [&](const std::vector<ScheduleTask>& tasks) { return measure_schedules(cpus, tasks); });
+        for (const std::string& line : choice.changes) fmt::print("  {}\n", line);
+        fmt::print("  {} as built in\n", choice.changes.empty() ? "all" : "all else");
+        ways.schedules[i] = choice.table;
+        ways.schedules_measured[i] = true;
+    }
 }
 
 void tune(bool keep) {
@@ -245,6 +289,7 @@ void tune(bool keep) {
             "This process may use one core only: there is nothing to measure between two.\n");
         return;
     }
+    tune_schedules(cores, ways);
     if (!keep) return;
     replace_file(path, node::file_text(ways, machine));
     fmt::print("written to {}\n", printable(path));
@@ -254,14 +299,15 @@ void tune(bool keep) {
 
 void add_tune_command(CLI::App& app, int& exit_status) {
     CLI::App& command = add_command(
-        app, "tune", "Measure which way messages between ranks are to go on this machine",
+        app, "tune", "Measure which way messages and collective calls are to go on this machine",
         "Sends messages between cores of each distance (hardware threads of a core, a common L2, "
         "a\n"
         "common L3, a memory node, farther) in each of the ways that there are, about a second "
         "for\n"
-        "each distance, and keeps for this machine what was fastest. Ranks that start afterwards "
-        "go\n"
-        "by it. Run it when nothing else runs.\n"
+        "each distance, then makes collective calls by each schedule, about five, and keeps for "
+        "this\n"
+        "machine what was fastest. Ranks that start afterwards go by it. Run it when nothing else "
+        "runs.\n"
         "\n"
         "Examples:\n"
         "  onecopy tune\n"

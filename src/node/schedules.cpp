@@ -13,19 +13,19 @@ using schedule::Form;
 
 constexpr std::uint32_t kib = 1, mib = 1024;
 
-/// On the first machines that were measured. Who both reduce do best with as few windows as can be:
-/// they wait for each other at each, which costs most where their cores are far apart.
+/// On the first machine that was measured. Two ranks that both reduce do best with as few windows
+/// as can be: they wait for each other at each, which costs most where their cores are far apart.
 Schedule built_in(Company company, Collective what, Reach reach) noexcept {
+    const bool two = company == Company::two;
     const bool scans = what == Collective::scan || what == Collective::exscan;
     if (reach == Reach::mapped) {
+        if (scans && two) return {Form::redundant, 256 * kib};
         if (what == Collective::exscan) return {Form::pull, 32 * kib};
         return {scans || what == Collective::reduce_scatter ? Form::pull : Form::push, 1 * mib};
     }
-    if (company == Company::two && what == Collective::allreduce) {
-        return {Form::redundant, 256 * kib};
-    }
-    if (company == Company::two && what == Collective::reduce) return {Form::redundant, 64 * kib};
-    return {Form::pull, 64 * kib};
+    if (!two) return {Form::pull, 64 * kib};
+    if (what == Collective::allreduce) return {Form::redundant, 256 * kib};
+    return {scans || what == Collective::reduce ? Form::redundant : Form::pull, 128 * kib};
 }
 
 std::optional<Schedule> schedule_of(std::string_view text) {
@@ -58,6 +58,16 @@ Schedules built_in_schedules() noexcept {
                                                              static_cast<Collective>(what),
                                                              static_cast<Reach>(reach)));
             }
+        }
+    }
+    return made;
+}
+
+Schedules all_by(Schedule schedule) noexcept {
+    Schedules made{};
+    for (ScheduleTable& table : made) {
+        for (auto& what : table.all) {
+            for (ScheduleTable::Sizes& sizes : what) sizes.fill(schedule);
         }
     }
     return made;

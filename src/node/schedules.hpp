@@ -67,6 +67,8 @@ constexpr Company company_of(int ranks) noexcept {
 
 /// Where nothing was measured.
 Schedules built_in_schedules() noexcept;
+/// All collectives by the same, to compare.
+Schedules all_by(Schedule schedule) noexcept;
 
 /// As apply_settings() and settings_text() of ways_file.hpp.
 bool apply_settings(std::string_view settings, ScheduleTable& table, std::string_view& wrong);

@@ -17,23 +17,8 @@
 namespace onecopy {
 namespace {
 
-using node::Reach;
-using node::Schedule;
-using node::Schedules;
-using schedule::Collective;
 using schedule::Form;
 using test::Ranks;
-
-/// All collectives by one form, in windows of one size.
-Schedules all_by(Schedule schedule) {
-    Schedules made{};
-    for (node::ScheduleTable& table : made) {
-        for (auto& what : table.all) {
-            for (auto& reach : what) reach.fill(schedule);
-        }
-    }
-    return made;
-}
 
 /// Sums that depend on their order.
 double operand(int rank, std::size_t i) {
@@ -80,7 +65,7 @@ TEST(CollectiveSchedules, SumsHaveTheSameBitsByEveryTable) {
             const std::vector<double> expected = results_of(node, node.world(), count);
             for (const Form form : {Form::pull, Form::push, Form::redundant}) {
                 for (const std::uint32_t window_kib : {4U, 52U, 128U, 1024U}) {
-                    node.endpoint().use(all_by({form, window_kib}));
+                    node.endpoint().use(node::all_by({form, window_kib}));
                     Communicator other = node.world().dup();
                     const std::vector<double> made = results_of(node, other, count);
                     ASSERT_EQ(made.size(), expected.size());
