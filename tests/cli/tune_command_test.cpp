@@ -80,6 +80,10 @@ TEST_F(TuneCommand, KeepsWhatItMeasuredAndRanksReadIt) {
     for (std::size_t i = 0; i < os::distances; ++i) {
         EXPECT_NE(print.out.find(node::settings_text(ways.table[i])), print.out.npos) << print.out;
     }
+    EXPECT_TRUE(ways.schedules_measured[0]);
+    for (const node::ScheduleTable& each : ways.schedules) {
+        EXPECT_NE(print.out.find(settings_text(each, '\n')), print.out.npos) << print.out;
+    }
 }
 
 TEST_F(TuneCommand, ADryRunKeepsNothing) {
@@ -115,7 +119,9 @@ TEST_F(TuneCommand, WhatWasMeasuredAtOtherDistancesStays) {
     for (node::Ways& each : before.table) each.slots = 3;  // which tune never chooses
     std::filesystem::create_directory(cache_ / "onecopy");
     test::make_file(path, node::file_text(before, node::machine_facts()));
-    ASSERT_EQ(tune({}).status, 0);
+    const ToolRun run = tune({});
+    if (is_refused_by_others(run)) GTEST_SKIP() << run.err;
+    ASSERT_EQ(run.status, 0) << run.err;
     node::MeasuredWays after;
     std::string why;
     ASSERT_TRUE(node::read_ways_file(path, node::machine_facts(), after, why)) << why;
