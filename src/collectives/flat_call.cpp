@@ -7,7 +7,6 @@
 #include <new>
 
 #include "collectives/fold.hpp"
-#include "schedule/bracket.hpp"
 
 namespace onecopy::collectives {
 namespace {
@@ -134,9 +133,8 @@ void FlatCall::fold(int first, int end, std::uint64_t block_at) noexcept {
     for (int member = first; member < end; ++member) {
         operands[member - first] = {bytes_of(member) + block_at, member, 1};
     }
-    fold_all(call_.how, tiles,
-             schedule::goes_left_to_right(call_.what) ? Bracket::left_to_right : Bracket::tree,
-             {operands, count}, static_cast<std::size_t>(call_.bytes), call_.to);
+    fold_all(call_.how, tiles, call_.what, {operands, count}, static_cast<std::size_t>(call_.bytes),
+             call_.to);
 }
 
 void FlatCall::finish() noexcept {

@@ -1,5 +1,5 @@
 // Combining the operands of several ranks, in the order and the brackets that are the same
-// everywhere: see schedule::left_of().
+// everywhere: see schedule::left_of() and schedule::goes_left_to_right().
 #pragma once
 
 #include <algorithm>
@@ -52,22 +52,16 @@ private:
     std::size_t room_ = 0, each_ = 0;
 };
 
-/// How operands are put together.
-enum class Bracket : std::uint8_t {
-    tree,          ///< as schedule::left_of() says
-    left_to_right  ///< of scans
-};
-
 /// Combines up to a tile's bytes of each operand, from `at` on, into `result`, which may be the
 /// place of one of them. More than one operand.
 class Fold {
 public:
-    Fold(const reduction::Combiner& combine, const Tiles& tiles, Bracket bracket) noexcept
-        : combine_(combine), tiles_(tiles), bracket_(bracket) {}
+    Fold(const reduction::Combiner& combine, const Tiles& tiles, schedule::Collective what) noexcept
+        : combine_(combine), tiles_(tiles), left_to_right_(schedule::goes_left_to_right(what)) {}
 
     void operator()(std::span<const Operand> operands, std::size_t at, std::size_t bytes,
                     std::byte* result) const noexcept {
-        if (bracket_ == Bracket::left_to_right) {
+        if (left_to_right_) {
             const std::byte* left = operands[0].bytes + at;
             for (std::size_t i = 1; i < operands.size(); ++i) {
                 std::byte* const into = i + 1 == operands.size() ? result : tiles_.tile(0);
@@ -100,19 +94,19 @@ private:
 
     const reduction::Combiner& combine_;
     const Tiles& tiles_;
-    Bracket bracket_;
+    bool left_to_right_;
 };
 
 /// All of operands of so many bytes, tile by tile; of one it is a copy, or nothing where it is in
 /// place.
-inline void fold_all(const reduction::Combiner& combine, const Tiles& tiles, Bracket bracket,
-                     std::span<const Operand> operands, std::size_t bytes,
-                     std::byte* result) noexcept {
+inline void fold_all(const reduction::Combiner& combine, const Tiles& tiles,
+                     schedule::Collective what, std::span<const Operand> operands,
+                     std::size_t bytes, std::byte* result) noexcept {
     if (operands.size() == 1) {
         if (result != operands[0].bytes) std::memcpy(result, operands[0].bytes, bytes);
         return;
     }
-    const Fold fold(combine, tiles, bracket);
+    const Fold fold(combine, tiles, what);
     for (std::size_t at = 0; at < bytes; at += tiles.bytes()) {
         fold(operands, at, std::min(tiles.bytes(), bytes - at), result + at);
     }

@@ -6,7 +6,6 @@
 #include <new>
 
 #include "collectives/choice.hpp"
-#include "schedule/bracket.hpp"
 
 namespace onecopy::collectives {
 namespace {
@@ -348,9 +347,7 @@ void LargeCall::put_together(const Run& run, const Step& step, std::size_t bytes
     const std::span<const Operand> operands(pointers_.operands(), step.sources.size());
     const std::byte* made = first;
     if (operands.size() > 1) {
-        const Bracket bracket =
-            schedule::goes_left_to_right(call_.what) ? Bracket::left_to_right : Bracket::tree;
-        Fold(call_.how, group_.tiles(), bracket)(operands, 0, bytes, first);
+        Fold(call_.how, group_.tiles(), call_.what)(operands, 0, bytes, first);
     } else {
         made = operands[0].bytes;
         if (first != made) std::memcpy(first, made, bytes);
@@ -401,9 +398,7 @@ void LargeCall::carry_out_element(const Run& run, const Step& step) noexcept {
         pointers_.operands()[i].bytes = copy;
     }
     std::byte* const result = room.get() + count * bytes;
-    const Bracket bracket =
-        schedule::goes_left_to_right(call_.what) ? Bracket::left_to_right : Bracket::tree;
-    Fold(call_.how, group_.tiles(), bracket)({pointers_.operands(), count}, 0, bytes, result);
+    Fold(call_.how, group_.tiles(), call_.what)({pointers_.operands(), count}, 0, bytes, result);
     for (const Place& target : step.targets) {
         pieces(target, [&](std::byte* there, std::size_t at, std::size_t part) {
             std::memcpy(there, result + at, part);

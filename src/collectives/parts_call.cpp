@@ -6,7 +6,6 @@
 
 #include "collectives/fold.hpp"
 #include "onecopy/error.hpp"
-#include "schedule/bracket.hpp"
 
 namespace onecopy::collectives {
 namespace {
@@ -204,9 +203,8 @@ void PartsCall::fold() noexcept {
             member == group_.rank() ? call.from + own_at_ : arrived_.get() + place * bytes;
         operands[place] = {at, member, 1};
     }
-    fold_all(call.how, tiles,
-             schedule::goes_left_to_right(call.what) ? Bracket::left_to_right : Bracket::tree,
-             {operands.get(), static_cast<std::size_t>(count)}, bytes, call.to);
+    fold_all(call.how, tiles, call.what, {operands.get(), static_cast<std::size_t>(count)}, bytes,
+             call.to);
 }
 
 }  // namespace onecopy::collectives

@@ -75,7 +75,8 @@ struct Source {
 /// otherwise). With one source it is a copy.
 ///
 /// Sources stand in the order of their ranks, each right behind the one before. They are combined
-/// as bracket() says: each is one of its nodes.
+/// as left_of() says, and each is a node of its tree; or from left to right, where
+/// goes_left_to_right() says so.
 struct Step {
     int phase = 1;
     std::uint64_t bytes = 0;
@@ -93,11 +94,16 @@ struct Steps {
 /// Where the contributions of the ranks [first, first + count), count > 1, are split into two that
 /// are combined first: behind so many. The largest power of two below `count`: results of 0 to 2^k
 /// - 1 appear as they are in those of more ranks. It depends on nothing else, so results have the
-/// same bits whoever computes them where. (scan and exscan go from left to right instead.)
+/// same bits whoever computes them where.
 constexpr int left_of(int count) noexcept {
     int left = 1;
     while (2 * left < count) left *= 2;
     return left;
+}
+
+/// Whether its contributions are combined from left to right instead: ((0 1) 2) 3.
+constexpr bool goes_left_to_right(Collective what) noexcept {
+    return what == Collective::scan || what == Collective::exscan;
 }
 
 /// The steps of one rank. Empty blocks make no steps. Throws std::bad_alloc.

@@ -5,7 +5,6 @@
 #include <algorithm>
 #include <vector>
 
-#include "schedule/bracket.hpp"
 #include "schedule/forms.hpp"
 #include "schedule/traffic.hpp"
 #include "simulator.hpp"
@@ -79,7 +78,6 @@ TEST(Domains, MakeTheLargestNodesThatFit) {
     std::vector<std::pair<int, int>> nodes;
     for (const Domains::Node& node : domains.nodes(1)) {
         nodes.push_back({node.first, node.count});
-        EXPECT_TRUE(is_node(node.first, node.count, 7));
         EXPECT_EQ(node.level, node.count > 1 ? 1 : 2);
     }
     using Pair = std::pair<int, int>;

@@ -177,6 +177,15 @@ TEST(Schedule, OfOneOfFourThousandRanksNeedsNoOther) {
     }
 }
 
+TEST(Schedule, SplitsContributionsBehindTheLargestPowerOfTwo) {
+    EXPECT_EQ(left_of(2), 1);
+    EXPECT_EQ(left_of(3), 2);
+    EXPECT_EQ(left_of(4), 2);
+    EXPECT_EQ(left_of(5), 4);
+    EXPECT_EQ(left_of(4096), 2048);
+    EXPECT_EQ(left_of(4097), 4096);
+}
+
 TEST(Schedule, LetsEverybodyBeginAtAnotherPeer) {
     for (const Collective what : {Collective::allgather, Collective::alltoall}) {
         for (const Form form : {Form::pull, Form::push}) {
