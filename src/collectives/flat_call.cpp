@@ -7,6 +7,7 @@
 #include <new>
 
 #include "collectives/fold.hpp"
+#include "os/no_memory.hpp"
 
 namespace onecopy::collectives {
 namespace {
@@ -128,7 +129,7 @@ void FlatCall::fold(int first, int end, std::uint64_t block_at) noexcept {
         operands = many.get();
     }
     if (operands == nullptr || !tiles.make(group_.size(), call_.how.element_bytes())) {
-        return group_.fail(std::make_error_code(std::errc::not_enough_memory));
+        return group_.fail(os::no_memory());
     }
     for (int member = first; member < end; ++member) {
         operands[member - first] = {bytes_of(member) + block_at, member, 1};

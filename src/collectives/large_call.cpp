@@ -6,10 +6,12 @@
 #include <new>
 
 #include "collectives/choice.hpp"
+#include "os/no_memory.hpp"
 
 namespace onecopy::collectives {
 namespace {
 
+using os::no_memory;
 using schedule::Buffer;
 using schedule::Form;
 using schedule::Place;
@@ -24,8 +26,6 @@ constexpr std::uint64_t bytes_at_a_time = std::uint64_t{256} << 10;
 
 /// Ranks that map each other's arenas: each takes a descriptor.
 constexpr int most_mapped = 64;
-
-std::error_code no_memory() noexcept { return std::make_error_code(std::errc::not_enough_memory); }
 
 std::uint64_t number_of(const std::byte* at) noexcept {
     return static_cast<std::uint64_t>(reinterpret_cast<std::uintptr_t>(at));

@@ -6,6 +6,7 @@
 
 #include "collectives/fold.hpp"
 #include "onecopy/error.hpp"
+#include "os/no_memory.hpp"
 
 namespace onecopy::collectives {
 namespace {
@@ -194,7 +195,7 @@ void PartsCall::fold() noexcept {
     const std::unique_ptr<Operand[]> operands(new (std::nothrow)
                                                   Operand[static_cast<std::size_t>(count)]);
     if (!operands || !tiles.make(group_.size(), call.how.element_bytes())) {
-        error_ = std::make_error_code(std::errc::not_enough_memory);
+        error_ = os::no_memory();
         return;
     }
     for (int member = 0; member < count; ++member) {

@@ -13,6 +13,7 @@
 #include "collectives/prepared.hpp"
 #include "collectives/refusal.hpp"
 #include "onecopy/collectives.hpp"
+#include "os/no_memory.hpp"
 #include "os/pause.hpp"
 
 namespace onecopy {
@@ -44,8 +45,6 @@ Group* group_of(Endpoint& endpoint, node::Context& context) noexcept {
     }
     return static_cast<Group*>(context.above.get());
 }
-
-std::error_code no_memory() noexcept { return std::make_error_code(std::errc::not_enough_memory); }
 
 /// Waits for a call that is nobody's request.
 std::error_code wait_for(Work& work, Group& group, Endpoint::Lock& lock) noexcept {
@@ -114,7 +113,7 @@ using collectives::Prepared;
 std::error_code Collectives::call(const Prepared& prepared) noexcept {
     node::Endpoint::Lock lock(*endpoint_);
     Group* const group = collectives::group_of(*endpoint_, *context_);
-    if (group == nullptr) return collectives::no_memory();
+    if (group == nullptr) return os::no_memory();
     const bool by_messages = collectives::goes_by_messages(prepared, group->size());
     if (const std::error_code error = by_messages ? context_->broken : group->broken()) {
         return error;
@@ -128,8 +127,8 @@ std::error_code Collectives::call(const Prepared& prepared) noexcept {
         return collectives::wait_for(*work, *group, lock);
     } catch (const std::bad_alloc&) {
         // The others have begun it: they must not wait for us.
-        group->fail(collectives::no_memory());
-        return collectives::no_memory();
+        group->fail(os::no_memory());
+        return os::no_memory();
     }
 }
 
@@ -149,7 +148,7 @@ Request Collectives::begin(const Prepared& prepared) {
         operation->work = std::make_unique<collectives::Request>(
             *group, collectives::make_work(*group, *inner_, prepared));
     } catch (const std::bad_alloc&) {
-        group->fail(collectives::no_memory());
+        group->fail(os::no_memory());
         throw;
     }
     operation->progress = node::Progress::working;

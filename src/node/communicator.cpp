@@ -6,6 +6,7 @@
 #include <tuple>
 
 #include "node/endpoint.hpp"
+#include "os/no_memory.hpp"
 
 namespace onecopy {
 namespace {
@@ -58,7 +59,7 @@ std::optional<Pieces> pieces_of(List list, std::error_code& error) noexcept {
     try {
         return Pieces(list);
     } catch (const std::bad_alloc&) {
-        error = std::make_error_code(std::errc::not_enough_memory);
+        error = os::no_memory();
         return {};
     }
 }

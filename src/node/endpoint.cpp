@@ -12,8 +12,12 @@
 #include <new>
 #include <string_view>
 
+#include "os/no_memory.hpp"
+
 namespace onecopy::node {
 namespace {
+
+using os::no_memory;
 
 /// Taken from one ring before the next one's turn.
 constexpr int messages_at_a_time = 16;
@@ -27,8 +31,6 @@ std::uint64_t draw_key() noexcept {
     }
     return key | std::uint64_t{1} << 63;  // so that no stamp is 0, as lines are at first
 }
-
-std::error_code no_memory() noexcept { return std::make_error_code(std::errc::not_enough_memory); }
 
 }  // namespace
 

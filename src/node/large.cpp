@@ -6,6 +6,7 @@
 #include <new>
 
 #include "node/endpoint.hpp"
+#include "os/no_memory.hpp"
 
 namespace onecopy::node {
 namespace {
@@ -124,7 +125,7 @@ void Endpoint::begin_copy(Operation& receive, Source source, int from, int tag) 
     receive.copying.reset(new (std::nothrow) Copying);
     if (!receive.copying) {
         if (handoff(source.handoff).take()) answer(source, Outcome::failed);
-        return receive.finish(std::make_error_code(std::errc::not_enough_memory));
+        return receive.finish(os::no_memory());
     }
     receive.copying->source = std::move(source);
     receive.copying->wanted = std::min(receive.bytes, receive.copying->source.bytes);

@@ -2,6 +2,7 @@
 
 #include "node/endpoint.hpp"
 #include "onecopy/communicator.hpp"
+#include "os/no_memory.hpp"
 
 namespace onecopy {
 
@@ -40,7 +41,7 @@ Status Message::recv(Segment into, std::error_code& error) noexcept {
     try {
         return irecv(into).wait(error);
     } catch (const std::bad_alloc&) {
-        error = std::make_error_code(std::errc::not_enough_memory);
+        error = os::no_memory();
         return {.error = error};
     }
 }

@@ -7,6 +7,7 @@
 #include <new>
 
 #include "onecopy/transfer.hpp"
+#include "os/no_memory.hpp"
 
 namespace onecopy::node {
 namespace {
@@ -42,7 +43,7 @@ const Process* Peers::process(int rank, std::error_code& error) noexcept {
             error = failure.code();
             return nullptr;
         } catch (const std::bad_alloc&) {
-            error = std::make_error_code(std::errc::not_enough_memory);
+            error = os::no_memory();
             return nullptr;
         }
         if (rank != own_rank_) seek_arena(rank, one);

@@ -14,6 +14,7 @@
 #include <utility>
 
 #include "node/endpoint.hpp"
+#include "os/no_memory.hpp"
 #include "os/own_memory.hpp"
 
 namespace onecopy::node {
@@ -168,7 +169,7 @@ void Endpoint::begin_unmapped(Operation& receive) noexcept {
     // Without any there is none to wait for.
     copying.waits_for_stage = stages_made_ > 0;
     if (!copying.waits_for_stage) {
-        end_copy(receive, Outcome::failed, std::make_error_code(std::errc::not_enough_memory));
+        end_copy(receive, Outcome::failed, os::no_memory());
     }
 }
 

@@ -8,6 +8,7 @@
 #include <new>
 #include <string>
 
+#include "os/no_memory.hpp"
 #include "windows/state.hpp"
 
 namespace onecopy::windows {
@@ -124,7 +125,7 @@ void State::exchange(bool& all_know) {
         parts.resize(targets_.size());
     } catch (const std::bad_alloc&) {
         part_.verdict = ENOMEM;
-        error = std::make_error_code(std::errc::not_enough_memory);
+        error = os::no_memory();
     }
     // Without a table, room for one part is enough for what is to be said.
     Part one = part_;

@@ -6,6 +6,7 @@
 #include <new>
 
 #include "os/fence.hpp"
+#include "os/no_memory.hpp"
 #include "windows/state.hpp"
 
 namespace onecopy::windows {
@@ -119,7 +120,7 @@ std::error_code State::post(std::span<const int> origins) noexcept {
     try {
         posted_.assign(origins.begin(), origins.end());
     } catch (const std::bad_alloc&) {
-        return std::make_error_code(std::errc::not_enough_memory);
+        return os::no_memory();
     }
     os::full_fence();
     return with_each(posted_, [&](int rank, std::error_code& error) {
@@ -135,7 +136,7 @@ std::error_code State::start(std::span<const int> targets) noexcept {
     try {
         started_.assign(targets.begin(), targets.end());
     } catch (const std::bad_alloc&) {
-        return std::make_error_code(std::errc::not_enough_memory);
+        return os::no_memory();
     }
     return with_each(started_, [&](int rank, std::error_code& error) {
         group_->messages.recv(Segment(), rank, exposed_tag(number_), error);

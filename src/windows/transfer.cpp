@@ -7,6 +7,7 @@
 #include <new>
 #include <type_traits>
 
+#include "os/no_memory.hpp"
 #include "windows/state.hpp"
 
 namespace onecopy::windows {
@@ -94,7 +95,7 @@ std::error_code State::move(std::span<const Piece> pieces, int rank,
                 error = read(*other.process(), remote, pieces).error;
             }
         } catch (const std::bad_alloc&) {
-            return std::make_error_code(std::errc::not_enough_memory);
+            return os::no_memory();
         }
         return after_call(other, error);
     }
