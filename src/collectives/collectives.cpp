@@ -43,7 +43,7 @@ std::error_code check_root(const node::Context& context, int root) noexcept {
     return context.has(root) ? std::error_code() : make_error_code(Errc::bad_rank);
 }
 
-Prepared make_barrier(const node::Context& /*context*/) noexcept {
+Prepared make_barrier() noexcept {
     Prepared made{Call(Collective::allgather, 0, 0), {}};
     made.call.is_barrier = true;
     return made;
@@ -103,7 +103,7 @@ Prepared make_alltoall(const node::Context& context, ConstSegment from, Segment 
 /// A reduction whose result, at those who get it, is as long as what each contributes, or (`parts`)
 /// as one of as many parts of that as there are ranks.
 Prepared make_reduction(const node::Context& context, Collective what, ConstSegment from,
-                        Segment to, const Reduction& how, int root) noexcept {
+                        Segment to, const Reduction& how, int root = 0) noexcept {
     const bool parts = what == Collective::reduce_scatter;
     Prepared made{Call(what, root, parts ? to.size() : from.size()), {}};
     made.call.from = from.data();
@@ -204,179 +204,50 @@ Prepared make_reduce_scatter(const node::Context& context, ConstSegment from, Se
 
 }  // namespace
 
-void Collectives::barrier() { throw_if(call(make_barrier(*context_)), "onecopy: barrier"); }
-void Collectives::barrier(std::error_code& error) noexcept {
-    error = call(make_barrier(*context_));
-}
-Request Collectives::ibarrier() { return begin(make_barrier(*context_)); }
+/// The three forms of a call with these parameters: one throws, one reports, one begins it. A
+/// macro, since nothing else makes members of two names out of one expression.
+#define ONECOPY_FORMS(name, prepared, ...)                                               \
+    void Collectives::name(__VA_ARGS__) { throw_if(call(prepared), "onecopy: " #name); } \
+    void Collectives::name(__VA_ARGS__, std::error_code& error) noexcept {               \
+        error = call(prepared);                                                          \
+    }                                                                                    \
+    Request Collectives::i##name(__VA_ARGS__) { return begin(prepared); }
 
-void Collectives::bcast(Segment memory, int root) {
-    throw_if(call(make_bcast(*context_, memory, root)), "onecopy: bcast");
-}
-void Collectives::bcast(Segment memory, int root, std::error_code& error) noexcept {
-    error = call(make_bcast(*context_, memory, root));
-}
-Request Collectives::ibcast(Segment memory, int root) {
-    return begin(make_bcast(*context_, memory, root));
-}
+ONECOPY_FORMS(bcast, make_bcast(*context_, memory, root), Segment memory, int root)
+ONECOPY_FORMS(gather, make_gather(*context_, from, to, root), ConstSegment from, Segment to,
+              int root)
+ONECOPY_FORMS(gatherv, make_gatherv(*context_, from, to, parts, root), ConstSegment from,
+              Segment to, const Parts& parts, int root)
+ONECOPY_FORMS(scatter, make_scatter(*context_, from, to, root), ConstSegment from, Segment to,
+              int root)
+ONECOPY_FORMS(scatterv, make_scatterv(*context_, from, parts, to, root), ConstSegment from,
+              const Parts& parts, Segment to, int root)
+ONECOPY_FORMS(allgather, make_allgather(*context_, from, to), ConstSegment from, Segment to)
+ONECOPY_FORMS(allgatherv, make_allgatherv(*context_, from, to, parts), ConstSegment from,
+              Segment to, const Parts& parts)
+ONECOPY_FORMS(alltoall, make_alltoall(*context_, from, to), ConstSegment from, Segment to)
+ONECOPY_FORMS(alltoallv, make_alltoallv(*context_, from, from_parts, to, to_parts),
+              ConstSegment from, const Parts& from_parts, Segment to, const Parts& to_parts)
+ONECOPY_FORMS(reduce, make_reduction(*context_, Collective::reduce, from, to, how, root),
+              ConstSegment from, Segment to, const Reduction& how, int root)
+ONECOPY_FORMS(allreduce, make_reduction(*context_, Collective::allreduce, from, to, how),
+              ConstSegment from, Segment to, const Reduction& how)
+ONECOPY_FORMS(reduce_scatter_block,
+              make_reduction(*context_, Collective::reduce_scatter, from, to, how),
+              ConstSegment from, Segment to, const Reduction& how)
+ONECOPY_FORMS(reduce_scatter, make_reduce_scatter(*context_, from, to, bytes, how),
+              ConstSegment from, Segment to, std::span<const std::size_t> bytes,
+              const Reduction& how)
+ONECOPY_FORMS(scan, make_reduction(*context_, Collective::scan, from, to, how), ConstSegment from,
+              Segment to, const Reduction& how)
+ONECOPY_FORMS(exscan, make_reduction(*context_, Collective::exscan, from, to, how),
+              ConstSegment from, Segment to, const Reduction& how)
 
-void Collectives::gather(ConstSegment from, Segment to, int root) {
-    throw_if(call(make_gather(*context_, from, to, root)), "onecopy: gather");
-}
-void Collectives::gather(ConstSegment from, Segment to, int root, std::error_code& error) noexcept {
-    error = call(make_gather(*context_, from, to, root));
-}
-Request Collectives::igather(ConstSegment from, Segment to, int root) {
-    return begin(make_gather(*context_, from, to, root));
-}
+#undef ONECOPY_FORMS
 
-void Collectives::gatherv(ConstSegment from, Segment to, const Parts& parts, int root) {
-    throw_if(call(make_gatherv(*context_, from, to, parts, root)), "onecopy: gatherv");
-}
-void Collectives::gatherv(ConstSegment from, Segment to, const Parts& parts, int root,
-                          std::error_code& error) noexcept {
-    error = call(make_gatherv(*context_, from, to, parts, root));
-}
-Request Collectives::igatherv(ConstSegment from, Segment to, const Parts& parts, int root) {
-    return begin(make_gatherv(*context_, from, to, parts, root));
-}
-
-void Collectives::scatter(ConstSegment from, Segment to, int root) {
-    throw_if(call(make_scatter(*context_, from, to, root)), "onecopy: scatter");
-}
-void Collectives::scatter(ConstSegment from, Segment to, int root,
-                          std::error_code& error) noexcept {
-    error = call(make_scatter(*context_, from, to, root));
-}
-Request Collectives::iscatter(ConstSegment from, Segment to, int root) {
-    return begin(make_scatter(*context_, from, to, root));
-}
-
-void Collectives::scatterv(ConstSegment from, const Parts& parts, Segment to, int root) {
-    throw_if(call(make_scatterv(*context_, from, parts, to, root)), "onecopy: scatterv");
-}
-void Collectives::scatterv(ConstSegment from, const Parts& parts, Segment to, int root,
-                           std::error_code& error) noexcept {
-    error = call(make_scatterv(*context_, from, parts, to, root));
-}
-Request Collectives::iscatterv(ConstSegment from, const Parts& parts, Segment to, int root) {
-    return begin(make_scatterv(*context_, from, parts, to, root));
-}
-
-void Collectives::allgather(ConstSegment from, Segment to) {
-    throw_if(call(make_allgather(*context_, from, to)), "onecopy: allgather");
-}
-void Collectives::allgather(ConstSegment from, Segment to, std::error_code& error) noexcept {
-    error = call(make_allgather(*context_, from, to));
-}
-Request Collectives::iallgather(ConstSegment from, Segment to) {
-    return begin(make_allgather(*context_, from, to));
-}
-
-void Collectives::allgatherv(ConstSegment from, Segment to, const Parts& parts) {
-    throw_if(call(make_allgatherv(*context_, from, to, parts)), "onecopy: allgatherv");
-}
-void Collectives::allgatherv(ConstSegment from, Segment to, const Parts& parts,
-                             std::error_code& error) noexcept {
-    error = call(make_allgatherv(*context_, from, to, parts));
-}
-Request Collectives::iallgatherv(ConstSegment from, Segment to, const Parts& parts) {
-    return begin(make_allgatherv(*context_, from, to, parts));
-}
-
-void Collectives::alltoall(ConstSegment from, Segment to) {
-    throw_if(call(make_alltoall(*context_, from, to)), "onecopy: alltoall");
-}
-void Collectives::alltoall(ConstSegment from, Segment to, std::error_code& error) noexcept {
-    error = call(make_alltoall(*context_, from, to));
-}
-Request Collectives::ialltoall(ConstSegment from, Segment to) {
-    return begin(make_alltoall(*context_, from, to));
-}
-
-void Collectives::alltoallv(ConstSegment from, const Parts& from_parts, Segment to,
-                            const Parts& to_parts) {
-    throw_if(call(make_alltoallv(*context_, from, from_parts, to, to_parts)), "onecopy: alltoallv");
-}
-void Collectives::alltoallv(ConstSegment from, const Parts& from_parts, Segment to,
-                            const Parts& to_parts, std::error_code& error) noexcept {
-    error = call(make_alltoallv(*context_, from, from_parts, to, to_parts));
-}
-Request Collectives::ialltoallv(ConstSegment from, const Parts& from_parts, Segment to,
-                                const Parts& to_parts) {
-    return begin(make_alltoallv(*context_, from, from_parts, to, to_parts));
-}
-
-void Collectives::reduce(ConstSegment from, Segment to, const Reduction& how, int root) {
-    throw_if(call(make_reduction(*context_, Collective::reduce, from, to, how, root)),
-             "onecopy: reduce");
-}
-void Collectives::reduce(ConstSegment from, Segment to, const Reduction& how, int root,
-                         std::error_code& error) noexcept {
-    error = call(make_reduction(*context_, Collective::reduce, from, to, how, root));
-}
-Request Collectives::ireduce(ConstSegment from, Segment to, const Reduction& how, int root) {
-    return begin(make_reduction(*context_, Collective::reduce, from, to, how, root));
-}
-
-void Collectives::allreduce(ConstSegment from, Segment to, const Reduction& how) {
-    throw_if(call(make_reduction(*context_, Collective::allreduce, from, to, how, 0)),
-             "onecopy: allreduce");
-}
-void Collectives::allreduce(ConstSegment from, Segment to, const Reduction& how,
-                            std::error_code& error) noexcept {
-    error = call(make_reduction(*context_, Collective::allreduce, from, to, how, 0));
-}
-Request Collectives::iallreduce(ConstSegment from, Segment to, const Reduction& how) {
-    return begin(make_reduction(*context_, Collective::allreduce, from, to, how, 0));
-}
-
-void Collectives::reduce_scatter_block(ConstSegment from, Segment to, const Reduction& how) {
-    throw_if(call(make_reduction(*context_, Collective::reduce_scatter, from, to, how, 0)),
-             "onecopy: reduce_scatter_block");
-}
-void Collectives::reduce_scatter_block(ConstSegment from, Segment to, const Reduction& how,
-                                       std::error_code& error) noexcept {
-    error = call(make_reduction(*context_, Collective::reduce_scatter, from, to, how, 0));
-}
-Request Collectives::ireduce_scatter_block(ConstSegment from, Segment to, const Reduction& how) {
-    return begin(make_reduction(*context_, Collective::reduce_scatter, from, to, how, 0));
-}
-
-void Collectives::reduce_scatter(ConstSegment from, Segment to, std::span<const std::size_t> bytes,
-                                 const Reduction& how) {
-    throw_if(call(make_reduce_scatter(*context_, from, to, bytes, how)), "onecopy: reduce_scatter");
-}
-void Collectives::reduce_scatter(ConstSegment from, Segment to, std::span<const std::size_t> bytes,
-                                 const Reduction& how, std::error_code& error) noexcept {
-    error = call(make_reduce_scatter(*context_, from, to, bytes, how));
-}
-Request Collectives::ireduce_scatter(ConstSegment from, Segment to,
-                                     std::span<const std::size_t> bytes, const Reduction& how) {
-    return begin(make_reduce_scatter(*context_, from, to, bytes, how));
-}
-
-void Collectives::scan(ConstSegment from, Segment to, const Reduction& how) {
-    throw_if(call(make_reduction(*context_, Collective::scan, from, to, how, 0)), "onecopy: scan");
-}
-void Collectives::scan(ConstSegment from, Segment to, const Reduction& how,
-                       std::error_code& error) noexcept {
-    error = call(make_reduction(*context_, Collective::scan, from, to, how, 0));
-}
-Request Collectives::iscan(ConstSegment from, Segment to, const Reduction& how) {
-    return begin(make_reduction(*context_, Collective::scan, from, to, how, 0));
-}
-
-void Collectives::exscan(ConstSegment from, Segment to, const Reduction& how) {
-    throw_if(call(make_reduction(*context_, Collective::exscan, from, to, how, 0)),
-             "onecopy: exscan");
-}
-void Collectives::exscan(ConstSegment from, Segment to, const Reduction& how,
-                         std::error_code& error) noexcept {
-    error = call(make_reduction(*context_, Collective::exscan, from, to, how, 0));
-}
-Request Collectives::iexscan(ConstSegment from, Segment to, const Reduction& how) {
-    return begin(make_reduction(*context_, Collective::exscan, from, to, how, 0));
-}
+// Without parameters to put the error behind.
+void Collectives::barrier() { throw_if(call(make_barrier()), "onecopy: barrier"); }
+void Collectives::barrier(std::error_code& error) noexcept { error = call(make_barrier()); }
+Request Collectives::ibarrier() { return begin(make_barrier()); }
 
 }  // namespace onecopy
