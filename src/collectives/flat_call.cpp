@@ -37,13 +37,6 @@ int blocks_shown(const Call& call, int rank, int ranks) noexcept {
     return 0;
 }
 
-/// Whether all ranks wait for all others.
-bool is_symmetric(const Call& call) noexcept {
-    return call.is_barrier || call.what == Collective::allgather ||
-           call.what == Collective::alltoall || call.what == Collective::allreduce ||
-           call.what == Collective::reduce_scatter;
-}
-
 }  // namespace
 
 bool is_flat(const Call& call, int ranks) noexcept {
@@ -57,7 +50,7 @@ FlatCall::FlatCall(Group& group, const Call& call) noexcept
     : group_(group), call_(call), signature_(call.signature()), number_(group.begin()) {}
 
 bool FlatCall::needs(int member) const noexcept {
-    if (is_symmetric(call_)) return true;
+    if (call_.is_barrier) return true;
     switch (call_.what) {
         case Collective::bcast:
         case Collective::scatter:
@@ -65,8 +58,11 @@ bool FlatCall::needs(int member) const noexcept {
         case Collective::gather:
         case Collective::reduce:
             return group_.rank() == call_.root;
-        default:
+        case Collective::scan:
+        case Collective::exscan:
             return member < group_.rank();
+        default:
+            return true;
     }
 }
 
@@ -74,13 +70,13 @@ bool FlatCall::advance() noexcept {
     bool any = false;
     if (state_ == State::begun) {
         if (group_.failure()) {
-            fail();
+            leave();
             return true;
         }
         const int shown = blocks_shown(call_, group_.rank(), group_.size());
         if (shown > 0 || call_.is_barrier) {
             const Look look = group_.slot_is_free(number_);
-            if (look == Look::failed) fail();
+            if (look == Look::failed) leave();
             if (look != Look::ready) return look == Look::failed;
             const std::size_t bytes =
                 static_cast<std::size_t>(shown) * static_cast<std::size_t>(call_.bytes);
@@ -97,10 +93,11 @@ bool FlatCall::advance() noexcept {
         const Look look = group_.find(member, number_, signature_, slot);
         if (look == Look::ready) continue;
         if (look == Look::not_yet) return any;
-        fail();
+        leave();
         return true;
     }
-    finish();
+    if (!call_.is_barrier && call_.bytes > 0) take_results();
+    leave();
     return true;
 }
 
@@ -108,20 +105,20 @@ const std::byte* FlatCall::bytes_of(int member) const noexcept {
     return member == group_.rank() ? call_.from : group_.slot_of(member, number_).data.data();
 }
 
-/// The block at `block_at` of what each shows.
-void FlatCall::gather_blocks(std::byte* to, std::uint64_t block_at) noexcept {
+void FlatCall::gather_blocks(std::uint64_t block_at) noexcept {
     const auto bytes = static_cast<std::size_t>(call_.bytes);
+    std::byte* to = call_.to;
     for (int member = 0; member < group_.size(); ++member, to += bytes) {
         const std::byte* const from = bytes_of(member) + block_at;
         if (from != to) std::memcpy(to, from, bytes);  // or it is in place
     }
 }
 
-void FlatCall::fold(int first, int end, std::uint64_t block_at) noexcept {
+void FlatCall::fold(int end, std::uint64_t block_at) noexcept {
     constexpr std::size_t few = 64;
     std::array<Operand, few> some;
     std::unique_ptr<Operand[]> many;
-    const auto count = static_cast<std::size_t>(end - first);
+    const auto count = static_cast<std::size_t>(end);
     Operand* operands = some.data();
     Tiles& tiles = group_.tiles();
     if (count > few) {
@@ -131,60 +128,56 @@ void FlatCall::fold(int first, int end, std::uint64_t block_at) noexcept {
     if (operands == nullptr || !tiles.make(group_.size(), call_.how.element_bytes())) {
         return group_.fail(os::no_memory());
     }
-    for (int member = first; member < end; ++member) {
-        operands[member - first] = {bytes_of(member) + block_at, member, 1};
+    for (int member = 0; member < end; ++member) {
+        operands[member] = {bytes_of(member) + block_at, member, 1};
     }
     fold_all(call_.how, tiles, call_.what, {operands, count}, static_cast<std::size_t>(call_.bytes),
              call_.to);
 }
 
-void FlatCall::finish() noexcept {
+void FlatCall::take_results() noexcept {
     const int rank = group_.rank();
     const bool is_root = rank == call_.root;
+    const auto bytes = static_cast<std::size_t>(call_.bytes);
     const std::uint64_t own_block = static_cast<std::uint64_t>(rank) * call_.bytes;
-    if (!call_.is_barrier && call_.bytes > 0) {
-        const auto bytes = static_cast<std::size_t>(call_.bytes);
-        switch (call_.what) {
-            case Collective::bcast:
-                if (!is_root) std::memcpy(call_.to, bytes_of(call_.root), bytes);
-                break;
-            case Collective::scatter: {
-                const std::byte* const from = bytes_of(call_.root) + own_block;
-                if (from != call_.to) std::memcpy(call_.to, from, bytes);
-                break;
-            }
-            case Collective::gather:
-                if (is_root) gather_blocks(call_.to, 0);
-                break;
-            case Collective::allgather:
-                gather_blocks(call_.to, 0);
-                break;
-            case Collective::alltoall:
-                gather_blocks(call_.to, own_block);
-                break;
-            case Collective::reduce:
-                if (is_root) fold(0, group_.size(), 0);
-                break;
-            case Collective::allreduce:
-                fold(0, group_.size(), 0);
-                break;
-            case Collective::reduce_scatter:
-                fold(0, group_.size(), own_block);
-                break;
-            case Collective::scan:
-                fold(0, rank + 1, 0);
-                break;
-            case Collective::exscan:
-                if (rank > 0) fold(0, rank, 0);
-                break;
+    switch (call_.what) {
+        case Collective::bcast:
+            if (!is_root) std::memcpy(call_.to, bytes_of(call_.root), bytes);
+            break;
+        case Collective::scatter: {
+            const std::byte* const from = bytes_of(call_.root) + own_block;
+            if (from != call_.to) std::memcpy(call_.to, from, bytes);
+            break;
         }
+        case Collective::gather:
+            if (is_root) gather_blocks(0);
+            break;
+        case Collective::allgather:
+            gather_blocks(0);
+            break;
+        case Collective::alltoall:
+            gather_blocks(own_block);
+            break;
+        case Collective::reduce:
+            if (is_root) fold(group_.size(), 0);
+            break;
+        case Collective::allreduce:
+            fold(group_.size(), 0);
+            break;
+        case Collective::reduce_scatter:
+            fold(group_.size(), own_block);
+            break;
+        case Collective::scan:
+            fold(rank + 1, 0);
+            break;
+        case Collective::exscan:
+            if (rank > 0) fold(rank, 0);
+            break;
     }
-    group_.finish(number_);
-    end(group_.failure());
 }
 
-/// Nobody looks at this rank's own memory.
-void FlatCall::fail() noexcept {
+/// At any time, after a failure too: nobody looks at this rank's own memory.
+void FlatCall::leave() noexcept {
     group_.finish(number_);
     end(group_.failure());
 }

@@ -22,10 +22,12 @@ public:
 private:
     enum class State : std::uint8_t { begun, posted };
 
-    void finish() noexcept;
-    void fail() noexcept;
-    void gather_blocks(std::byte* to, std::uint64_t block_at) noexcept;
-    void fold(int first, int end, std::uint64_t block_at) noexcept;
+    void take_results() noexcept;
+    void leave() noexcept;
+    /// The block at `block_at` of what each shows.
+    void gather_blocks(std::uint64_t block_at) noexcept;
+    /// The same of the ranks [0, end), combined.
+    void fold(int end, std::uint64_t block_at) noexcept;
     [[nodiscard]] const std::byte* bytes_of(int member) const noexcept;
     [[nodiscard]] bool needs(int member) const noexcept;
     [[nodiscard]] int place(int number) const noexcept {
