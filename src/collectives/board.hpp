@@ -42,7 +42,7 @@ static_assert(sizeof(Slot) % 64 == 0 && sizeof(Slot) == 16 + slot_data_bytes);
 
 /// In a slot's data for a large call.
 struct Published {
-    std::uint64_t from, to, partial;
+    std::uint64_t from, to;
     std::uint32_t flags;
 };
 /// All that others touch of the member's memory can be mapped, and it can map all that it touches.

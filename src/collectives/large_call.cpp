@@ -76,7 +76,7 @@ bool LargeCall::advance() noexcept {
         if (look == Look::not_yet) return any;
         any = true;
         if (look == Look::failed) {
-            stop();
+            state_ = State::stopped;
             continue;
         }
         if (state_ == State::done) {
@@ -418,8 +418,6 @@ Look LargeCall::all_have_done() noexcept {
     }
     return Look::ready;
 }
-
-void LargeCall::stop() noexcept { state_ = State::stopped; }
 
 void LargeCall::leave() noexcept {
     ++group_.large_over;

@@ -75,7 +75,6 @@ private:
     Look ready(const Run& run, const schedule::Step& step) noexcept;
     bool carry_out(Run& run, const schedule::Step& step) noexcept;
     Look all_have_done() noexcept;
-    void stop() noexcept;
     void leave() noexcept;
     bool find_memory(const Run& run, const schedule::Step& step, std::uint64_t& part) noexcept;
     void put_together(const Run& run, const schedule::Step& step, std::size_t bytes) noexcept;
