@@ -62,20 +62,40 @@ std::error_code wait_for(Work& work, Group& group, Endpoint::Lock& lock) noexcep
     return work.error();
 }
 
+/// What a call begins with.
+struct Start {
+    Group* group = nullptr;  ///< null: there was no memory for one
+    bool by_messages = false;
+    std::error_code error;  ///< why it cannot be begun
+};
+Start start_of(Endpoint& endpoint, node::Context& context, const Prepared& prepared) noexcept {
+    Group* const group = group_of(endpoint, context);
+    if (group == nullptr) return {nullptr, false, os::no_memory()};
+    const bool by_messages = goes_by_messages(prepared, group->size());
+    return {group, by_messages, by_messages ? context.broken : group->broken()};
+}
+
+/// A reduction, in equal parts.
+std::unique_ptr<Work> make_parts_call(Group& group, node::Context& inner,
+                                      const Prepared& prepared) {
+    Prepared in_parts = prepared;
+    const auto ranks = static_cast<std::size_t>(group.size());
+    const auto bytes = static_cast<std::size_t>(prepared.call.bytes);
+    const bool scatters = prepared.call.what == Collective::reduce_scatter;
+    in_parts.by_parts = true;
+    in_parts.to_bytes = bytes;
+    in_parts.from_bytes = scatters ? bytes * ranks : bytes;
+    const std::vector<std::size_t> parts(ranks, bytes);  // looked at while the call is made only
+    if (scatters) in_parts.from_parts.bytes = parts;
+    return std::make_unique<PartsCall>(group, inner, in_parts);
+}
+
 /// What does not fit on a stack, or into a slot.
-std::unique_ptr<Work> make_work(Group& group, node::Context& inner, const Prepared& prepared) {
+std::unique_ptr<Work> make_work(const Start& start, node::Context& inner,
+                                const Prepared& prepared) {
+    Group& group = *start.group;
     if (prepared.by_parts) return std::make_unique<PartsCall>(group, inner, prepared);
-    if (goes_by_messages(prepared, group.size())) {
-        Prepared by_messages = prepared;
-        by_messages.by_parts = true;
-        const auto bytes = static_cast<std::size_t>(prepared.call.bytes);
-        const bool scatters = prepared.call.what == Collective::reduce_scatter;
-        by_messages.to_bytes = bytes;
-        by_messages.from_bytes = scatters ? bytes * static_cast<std::size_t>(group.size()) : bytes;
-        const std::vector<std::size_t> parts(static_cast<std::size_t>(group.size()), bytes);
-        if (scatters) by_messages.from_parts.bytes = parts;
-        return std::make_unique<PartsCall>(group, inner, by_messages);
-    }
+    if (start.by_messages) return make_parts_call(group, inner, prepared);
     if (prepared.error) return std::make_unique<Refusal>(group, prepared.error);
     if (is_flat(prepared.call, group.size())) {
         return std::make_unique<FlatCall>(group, prepared.call);
@@ -112,22 +132,20 @@ using collectives::Prepared;
 
 std::error_code Collectives::call(const Prepared& prepared) noexcept {
     node::Endpoint::Lock lock(*endpoint_);
-    Group* const group = collectives::group_of(*endpoint_, *context_);
-    if (group == nullptr) return os::no_memory();
-    const bool by_messages = collectives::goes_by_messages(prepared, group->size());
-    if (const std::error_code error = by_messages ? context_->broken : group->broken()) {
-        return error;
-    }
-    if (!prepared.error && !by_messages && collectives::is_flat(prepared.call, group->size())) {
-        collectives::FlatCall work(*group, prepared.call);
-        return collectives::wait_for(work, *group, lock);
+    const auto start = collectives::start_of(*endpoint_, *context_, prepared);
+    if (start.error) return start.error;
+    Group& group = *start.group;
+    if (!prepared.error && !start.by_messages &&
+        collectives::is_flat(prepared.call, group.size())) {
+        collectives::FlatCall work(group, prepared.call);
+        return collectives::wait_for(work, group, lock);
     }
     try {
-        const auto work = collectives::make_work(*group, *inner_, prepared);
-        return collectives::wait_for(*work, *group, lock);
+        const auto work = collectives::make_work(start, *inner_, prepared);
+        return collectives::wait_for(*work, group, lock);
     } catch (const std::bad_alloc&) {
         // The others have begun it: they must not wait for us.
-        group->fail(os::no_memory());
+        group.fail(os::no_memory());
         return os::no_memory();
     }
 }
@@ -137,18 +155,17 @@ Request Collectives::begin(const Prepared& prepared) {
     operation->kind = node::Kind::collective;
     operation->context = context_;
     node::Endpoint::Lock lock(*endpoint_);
-    Group* const group = collectives::group_of(*endpoint_, *context_);
-    if (group == nullptr) throw std::bad_alloc();
-    const bool by_messages = collectives::goes_by_messages(prepared, group->size());
-    if (const std::error_code error = by_messages ? context_->broken : group->broken()) {
-        operation->finish(error);
+    const auto start = collectives::start_of(*endpoint_, *context_, prepared);
+    if (start.group == nullptr) throw std::bad_alloc();
+    if (start.error) {
+        operation->finish(start.error);
         return {*endpoint_, std::move(operation)};
     }
     try {
         operation->work = std::make_unique<collectives::Request>(
-            *group, collectives::make_work(*group, *inner_, prepared));
+            *start.group, collectives::make_work(start, *inner_, prepared));
     } catch (const std::bad_alloc&) {
-        group->fail(os::no_memory());
+        start.group->fail(os::no_memory());
         throw;
     }
     operation->progress = node::Progress::working;
