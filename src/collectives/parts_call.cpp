@@ -24,44 +24,32 @@ std::size_t begin_of(const Parts& parts, int rank) noexcept {
 
 }  // namespace
 
+// Where something is wrong here, messages are empty: the others find them too short, and nobody
+// waits.
+
 PartsCall::PartsCall(Group& group, node::Context& inner, const Prepared& prepared)
     : group_(group), inner_(inner), prepared_(prepared), error_(prepared.error) {
-    describe();
+    // Nobody knows which root was meant.
+    if (prepared.error && !inner.has(prepared.call.root)) return;
+    make_room();
+    // With everybody, each beginning behind itself.
+    for (int i = 0; i < group.size(); ++i) exchange((group.rank() + i) % group.size());
     std::stable_partition(operations_.begin(), operations_.end(),
                           [](const auto& each) { return each->kind == node::Kind::receive; });
 }
 
-node::Operation& PartsCall::operation(node::Kind kind, int peer, node::Pieces memory) {
-    auto& made = operations_.emplace_back(new node::Operation);
-    made->kind = kind;
-    made->context = &inner_;
-    made->peer = peer;
-    made->tag = parts_tag;
-    made->memory = std::move(memory);
-    return *made;
-}
-
-// What is wrong here only becomes empty messages: the others find them too short, and nobody waits.
-
-void PartsCall::receive(int from, std::byte* to, std::size_t bytes) {
-    operation(node::Kind::receive, from, node::Pieces(Segment(to, prepared_.error ? 0 : bytes)));
-}
-void PartsCall::send(int to, const std::byte* from, std::size_t bytes) {
-    operation(node::Kind::send, to, node::Pieces(ConstSegment(from, prepared_.error ? 0 : bytes)));
-}
-
-void PartsCall::own_part(Part out, Part in) noexcept {
-    if (prepared_.error || out.bytes == 0) return;
-    const std::byte* const from = prepared_.call.from + out.at;
-    std::byte* const to = prepared_.call.to + in.at;
-    if (from != to) std::memcpy(to, from, std::min(out.bytes, in.bytes));
-}
-
-/// With everybody, each beginning behind itself.
-void PartsCall::exchange(int member, Part out, Part in) {
-    if (member == group_.rank()) return own_part(out, in);
-    receive(member, prepared_.call.to + in.at, in.bytes);
-    send(member, prepared_.call.from + out.at, out.bytes);
+/// Memory for what comes, or goes, where it cannot be the user's.
+void PartsCall::make_room() {
+    Call& call = prepared_.call;
+    if (prepared_.error) return;
+    if (call.reduces) {
+        room_.reset(new std::byte[prepared_.to_bytes * static_cast<std::size_t>(group_.size())]);
+    } else if (call.what == Collective::alltoall && overlaps()) {
+        // In place: what comes would lie over what has not gone yet.
+        room_.reset(new std::byte[prepared_.from_bytes]);
+        std::memcpy(room_.get(), call.from, prepared_.from_bytes);
+        call.from = room_.get();
+    }
 }
 
 bool PartsCall::overlaps() const noexcept {
@@ -71,94 +59,100 @@ bool PartsCall::overlaps() const noexcept {
            begin(call.to) < begin(call.from) + prepared_.from_bytes;
 }
 
-void PartsCall::describe() {
-    const Call& call = prepared_.call;
-    const int ranks = group_.size(), rank = group_.rank();
-    const bool wrong = static_cast<bool>(prepared_.error);
-    const auto part = [&](const Parts& parts, int member) -> Part {
-        if (wrong) return {};
-        return {begin_of(parts, member), parts.bytes[static_cast<std::size_t>(member)]};
-    };
-    const Part all_from{0, prepared_.from_bytes}, all_to{0, prepared_.to_bytes};
-    // Nobody knows which root was meant.
-    if (wrong && !inner_.has(call.root)) return;
-    if (call.reduces && !wrong) {
-        arrived_.reset(new std::byte[prepared_.to_bytes * static_cast<std::size_t>(ranks)]);
-    }
-    if (call.what == Collective::reduce_scatter) own_at_ = part(prepared_.from_parts, rank).at;
-    if (call.what == Collective::alltoall && !wrong && overlaps()) {
-        // In place: what comes would lie over what has not gone yet.
-        arrived_.reset(new std::byte[prepared_.from_bytes]);
-        std::memcpy(arrived_.get(), call.from, prepared_.from_bytes);
-        prepared_.call.from = arrived_.get();
-    }
-    for (int i = 0; i < ranks; ++i) {
-        const int member = (rank + i) % ranks;
-        switch (call.what) {
-            case Collective::gather:
-                if (rank != call.root) {
-                    if (member == call.root) send(member, call.from, prepared_.from_bytes);
-                } else if (member == rank) {
-                    own_part(all_from, part(prepared_.to_parts, rank));
-                } else {
-                    const Part in = part(prepared_.to_parts, member);
-                    receive(member, call.to + in.at, in.bytes);
-                }
-                break;
-            case Collective::scatter:
-                if (rank != call.root) {
-                    if (member == call.root) receive(member, call.to, prepared_.to_bytes);
-                } else if (member == rank) {
-                    own_part(part(prepared_.from_parts, rank), all_to);
-                } else {
-                    const Part out = part(prepared_.from_parts, member);
-                    send(member, call.from + out.at, out.bytes);
-                }
-                break;
-            case Collective::allgather:
-                exchange(member, all_from, part(prepared_.to_parts, member));
-                break;
-            case Collective::reduce_scatter:
-            case Collective::reduce:
-            case Collective::allreduce:
-            case Collective::scan:
-            case Collective::exscan:
-                exchange_operands(member, call.what == Collective::reduce_scatter
-                                              ? part(prepared_.from_parts, member)
-                                              : all_from);
-                break;
-            default:
-                exchange(member, part(prepared_.from_parts, member),
-                         part(prepared_.to_parts, member));
-                break;
-        }
-    }
+PartsCall::Part PartsCall::part_of(const Parts& parts, int rank) const noexcept {
+    if (prepared_.error) return {};
+    return {begin_of(parts, rank), parts.bytes[static_cast<std::size_t>(rank)]};
+}
+PartsCall::Part PartsCall::whole(std::size_t bytes) const noexcept {
+    return {0, prepared_.error ? 0 : bytes};
 }
 
-/// The ranks whose operands a rank's result is made of: [first, end).
-PartsCall::Operands PartsCall::operands_of(int member) const noexcept {
-    const Call& call = prepared_.call;
-    switch (call.what) {
+/// The ranks whose operands a rank's result is made of: so many, from 0 on.
+int PartsCall::operands_of(int rank) const noexcept {
+    switch (prepared_.call.what) {
         case Collective::reduce:
-            return {0, member == call.root ? group_.size() : 0};
+            return rank == prepared_.call.root ? group_.size() : 0;
         case Collective::scan:
-            return {0, member + 1};
+            return rank + 1;
         case Collective::exscan:
-            return {0, member};
+            return rank;
         default:
-            return {0, group_.size()};
+            return group_.size();
     }
 }
 
-/// Each gets the operands that it needs, and combines them alone.
-void PartsCall::exchange_operands(int member, Part out) {
-    const int rank = group_.rank();
-    if (member == rank) return;
-    if (member < operands_of(rank).end) {
-        const std::size_t place = static_cast<std::size_t>(member) * prepared_.to_bytes;
-        receive(member, arrived_.get() + (prepared_.error ? 0 : place), prepared_.to_bytes);
+/// Of `from`, what a member needs.
+std::optional<PartsCall::Part> PartsCall::sent_to(int member) const noexcept {
+    const Call& call = prepared_.call;
+    if (call.reduces && group_.rank() >= operands_of(member)) return {};
+    switch (call.what) {
+        case Collective::gather:
+            if (member != call.root) return {};
+            return whole(prepared_.from_bytes);
+        case Collective::scatter:
+            if (group_.rank() != call.root) return {};
+            return part_of(prepared_.from_parts, member);
+        case Collective::alltoall:
+        case Collective::reduce_scatter:
+            return part_of(prepared_.from_parts, member);
+        default:
+            return whole(prepared_.from_bytes);
     }
-    if (rank < operands_of(member).end) send(member, prepared_.call.from + out.at, out.bytes);
+}
+
+/// What comes from a member: a part of `to`, or of the room for operands.
+std::optional<PartsCall::Part> PartsCall::received_from(int member) const noexcept {
+    const Call& call = prepared_.call;
+    if (call.reduces) {
+        if (member >= operands_of(group_.rank())) return {};
+        const Part operand = whole(prepared_.to_bytes);
+        return Part{static_cast<std::size_t>(member) * operand.bytes, operand.bytes};
+    }
+    switch (call.what) {
+        case Collective::gather:
+            if (group_.rank() != call.root) return {};
+            return part_of(prepared_.to_parts, member);
+        case Collective::scatter:
+            if (member != call.root) return {};
+            return whole(prepared_.to_bytes);
+        default:
+            return part_of(prepared_.to_parts, member);
+    }
+}
+
+void PartsCall::exchange(int member) {
+    const Call& call = prepared_.call;
+    const std::optional<Part> out = sent_to(member), in = received_from(member);
+    if (member == group_.rank()) {
+        if (out && in) take_own(*out, *in);
+        return;
+    }
+    if (in) {
+        std::byte* const to = call.reduces ? room_.get() : call.to;
+        add(node::Kind::receive, member, node::Pieces(Segment(to + in->at, in->bytes)));
+    }
+    if (out) {
+        add(node::Kind::send, member, node::Pieces(ConstSegment(call.from + out->at, out->bytes)));
+    }
+}
+
+/// An operand is used where it is.
+void PartsCall::take_own(Part out, Part in) noexcept {
+    const Call& call = prepared_.call;
+    if (call.reduces) {
+        own_at_ = out.at;
+    } else if (out.bytes > 0 && call.from + out.at != call.to + in.at) {
+        std::memcpy(call.to + in.at, call.from + out.at, std::min(out.bytes, in.bytes));
+    }
+}
+
+void PartsCall::add(node::Kind kind, int peer, node::Pieces memory) {
+    auto& made = operations_.emplace_back(new node::Operation);
+    made->kind = kind;
+    made->context = &inner_;
+    made->peer = peer;
+    made->tag = parts_tag;
+    made->memory = std::move(memory);
 }
 
 bool PartsCall::advance() noexcept {
@@ -189,7 +183,7 @@ void PartsCall::look_at(const node::Operation& over) noexcept {
 void PartsCall::fold() noexcept {
     const Call& call = prepared_.call;
     const std::size_t bytes = prepared_.to_bytes;
-    const int count = operands_of(group_.rank()).end;
+    const int count = operands_of(group_.rank());
     if (bytes == 0 || count == 0) return;
     Tiles& tiles = group_.tiles();
     const std::unique_ptr<Operand[]> operands(new (std::nothrow)
@@ -201,7 +195,7 @@ void PartsCall::fold() noexcept {
     for (int member = 0; member < count; ++member) {
         const auto place = static_cast<std::size_t>(member);
         const std::byte* const at =
-            member == group_.rank() ? call.from + own_at_ : arrived_.get() + place * bytes;
+            member == group_.rank() ? call.from + own_at_ : room_.get() + place * bytes;
         operands[place] = {at, member, 1};
     }
     fold_all(call.how, tiles, call.what, {operands.get(), static_cast<std::size_t>(count)}, bytes,

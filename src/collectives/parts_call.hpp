@@ -4,6 +4,7 @@
 
 #include <cstddef>
 #include <memory>
+#include <optional>
 #include <vector>
 
 #include "collectives/group.hpp"
@@ -24,18 +25,16 @@ private:
     struct Part {
         std::size_t at = 0, bytes = 0;
     };
-    struct Operands {
-        int first = 0, end = 0;
-    };
-    void describe();
+    void make_room();
     [[nodiscard]] bool overlaps() const noexcept;
-    [[nodiscard]] Operands operands_of(int member) const noexcept;
-    void exchange_operands(int member, Part out);
-    void exchange(int member, Part out, Part in);
-    void own_part(Part out, Part in) noexcept;
-    void receive(int from, std::byte* to, std::size_t bytes);
-    void send(int to, const std::byte* from, std::size_t bytes);
-    node::Operation& operation(node::Kind kind, int peer, node::Pieces memory);
+    [[nodiscard]] Part part_of(const Parts& parts, int rank) const noexcept;
+    [[nodiscard]] Part whole(std::size_t bytes) const noexcept;
+    [[nodiscard]] int operands_of(int rank) const noexcept;
+    [[nodiscard]] std::optional<Part> sent_to(int member) const noexcept;
+    [[nodiscard]] std::optional<Part> received_from(int member) const noexcept;
+    void exchange(int member);
+    void take_own(Part out, Part in) noexcept;
+    void add(node::Kind kind, int peer, node::Pieces memory);
     void look_at(const node::Operation& over) noexcept;
     void fold() noexcept;
 
@@ -43,7 +42,7 @@ private:
     node::Context& inner_;
     Prepared prepared_;
     std::vector<std::unique_ptr<node::Operation>> operations_;  ///< receives first
-    std::unique_ptr<std::byte[]> arrived_;                      ///< operands, by rank; or what goes
+    std::unique_ptr<std::byte[]> room_;                         ///< operands, by rank; or what goes
     std::size_t own_at_ = 0;                                    ///< of the own operand
     std::size_t begun_ = 0, over_ = 0;
     std::error_code error_;
