@@ -8,11 +8,31 @@
 namespace onecopy {
 namespace {
 
-void check(const std::error_code& error, const char* what) {
+void throw_if(const std::error_code& error, const char* what) {
     if (error) throw std::system_error(error, what);
 }
 
 std::error_code not_as_long() noexcept { return std::make_error_code(std::errc::invalid_argument); }
+
+std::error_code accumulate_into(windows::State& state, ConstSegment from, int target,
+                                std::size_t offset, const Reduction& how) noexcept {
+    return state.accumulate(from.data(), nullptr, from.size(), target, offset, how);
+}
+std::error_code get_and_accumulate(windows::State& state, ConstSegment from, Segment before,
+                                   int target, std::size_t offset, const Reduction& how) noexcept {
+    const bool none = from.empty() && how.function.call == nullptr && how.op == Op::no_op;
+    if (from.size() != before.size() && !none) return not_as_long();
+    return state.accumulate(none ? nullptr : from.data(), before.data(), before.size(), target,
+                            offset, how);
+}
+std::error_code swap_if_equal(windows::State& state, ConstSegment expected, ConstSegment desired,
+                              Segment before, int target, std::size_t offset) noexcept {
+    if (expected.size() != desired.size() || expected.size() != before.size()) {
+        return not_as_long();
+    }
+    return state.compare_and_swap(expected.data(), desired.data(), before.data(), before.size(),
+                                  target, offset);
+}
 
 }  // namespace
 
@@ -47,156 +67,100 @@ Segment Window::query(int rank, std::error_code& error) noexcept {
 Segment Window::query(int rank) {
     std::error_code error;
     const Segment memory = query(rank, error);
-    check(error, "onecopy: query a window");
+    throw_if(error, "onecopy: query a window");
     return memory;
-}
-
-void Window::get_accumulate(ConstSegment from, Segment before, int target, std::size_t offset,
-                            const Reduction& how, std::error_code& error) noexcept {
-    const bool none = from.empty() && how.function.call == nullptr && how.op == Op::no_op;
-    error = from.size() == before.size() || none
-                ? state_->accumulate(none ? nullptr : from.data(), before.data(), before.size(),
-                                     target, offset, how)
-                : not_as_long();
-}
-void Window::compare_and_swap(ConstSegment expected, ConstSegment desired, Segment before,
-                              int target, std::size_t offset, std::error_code& error) noexcept {
-    const bool equal = expected.size() == desired.size() && expected.size() == before.size();
-    error = equal ? state_->compare_and_swap(expected.data(), desired.data(), before.data(),
-                                             before.size(), target, offset)
-                  : not_as_long();
-}
-void Window::accumulate(ConstSegment from, int target, std::size_t offset, const Reduction& how,
-                        std::error_code& error) noexcept {
-    error = state_->accumulate(from.data(), nullptr, from.size(), target, offset, how);
 }
 
 void Window::sync() noexcept { os::full_fence(); }
 
+void Window::put(ConstSegment from, int target, std::size_t offset) {
+    throw_if(state_->put(from, target, offset), "onecopy: put");
+}
 void Window::put(ConstSegment from, int target, std::size_t offset,
                  std::error_code& error) noexcept {
     error = state_->put(from, target, offset);
 }
-void Window::put(ConstSegment from, int target, std::size_t offset) {
-    std::error_code error;
-    put(from, target, offset, error);
-    check(error, "onecopy: put");
+void Window::get(Segment into, int target, std::size_t offset) {
+    throw_if(state_->get(into, target, offset), "onecopy: get");
 }
 void Window::get(Segment into, int target, std::size_t offset, std::error_code& error) noexcept {
     error = state_->get(into, target, offset);
 }
-void Window::get(Segment into, int target, std::size_t offset) {
-    std::error_code error;
-    get(into, target, offset, error);
-    check(error, "onecopy: get");
+void Window::put(std::span<const ConstSegment> pieces, int target,
+                 std::span<const WindowRun> runs) {
+    throw_if(state_->move(pieces, target, runs), "onecopy: put");
 }
 void Window::put(std::span<const ConstSegment> pieces, int target, std::span<const WindowRun> runs,
                  std::error_code& error) noexcept {
     error = state_->move(pieces, target, runs);
 }
-void Window::put(std::span<const ConstSegment> pieces, int target,
-                 std::span<const WindowRun> runs) {
-    std::error_code error;
-    put(pieces, target, runs, error);
-    check(error, "onecopy: put");
+void Window::get(std::span<const Segment> pieces, int target, std::span<const WindowRun> runs) {
+    throw_if(state_->move(pieces, target, runs), "onecopy: get");
 }
 void Window::get(std::span<const Segment> pieces, int target, std::span<const WindowRun> runs,
                  std::error_code& error) noexcept {
     error = state_->move(pieces, target, runs);
 }
-void Window::get(std::span<const Segment> pieces, int target, std::span<const WindowRun> runs) {
-    std::error_code error;
-    get(pieces, target, runs, error);
-    check(error, "onecopy: get");
-}
+
 void Window::accumulate(ConstSegment from, int target, std::size_t offset, const Reduction& how) {
-    std::error_code error;
-    accumulate(from, target, offset, how, error);
-    check(error, "onecopy: accumulate");
+    throw_if(accumulate_into(*state_, from, target, offset, how), "onecopy: accumulate");
+}
+void Window::accumulate(ConstSegment from, int target, std::size_t offset, const Reduction& how,
+                        std::error_code& error) noexcept {
+    error = accumulate_into(*state_, from, target, offset, how);
 }
 void Window::get_accumulate(ConstSegment from, Segment before, int target, std::size_t offset,
                             const Reduction& how) {
-    std::error_code error;
-    get_accumulate(from, before, target, offset, how, error);
-    check(error, "onecopy: get_accumulate");
+    throw_if(get_and_accumulate(*state_, from, before, target, offset, how),
+             "onecopy: get_accumulate");
+}
+void Window::get_accumulate(ConstSegment from, Segment before, int target, std::size_t offset,
+                            const Reduction& how, std::error_code& error) noexcept {
+    error = get_and_accumulate(*state_, from, before, target, offset, how);
 }
 void Window::compare_and_swap(ConstSegment expected, ConstSegment desired, Segment before,
                               int target, std::size_t offset) {
-    std::error_code error;
-    compare_and_swap(expected, desired, before, target, offset, error);
-    check(error, "onecopy: compare_and_swap");
+    throw_if(swap_if_equal(*state_, expected, desired, before, target, offset),
+             "onecopy: compare_and_swap");
 }
+void Window::compare_and_swap(ConstSegment expected, ConstSegment desired, Segment before,
+                              int target, std::size_t offset, std::error_code& error) noexcept {
+    error = swap_if_equal(*state_, expected, desired, before, target, offset);
+}
+
+void Window::fence() { throw_if(state_->fence(), "onecopy: fence"); }
 void Window::fence(std::error_code& error) noexcept { error = state_->fence(); }
-void Window::fence() {
-    std::error_code error;
-    fence(error);
-    check(error, "onecopy: fence");
+void Window::lock(LockType type, int target) {
+    throw_if(state_->lock(type, target), "onecopy: lock");
 }
 void Window::lock(LockType type, int target, std::error_code& error) noexcept {
     error = state_->lock(type, target);
 }
-void Window::lock(LockType type, int target) {
-    std::error_code error;
-    lock(type, target, error);
-    check(error, "onecopy: lock");
-}
+void Window::unlock(int target) { throw_if(state_->unlock(target), "onecopy: unlock"); }
 void Window::unlock(int target, std::error_code& error) noexcept { error = state_->unlock(target); }
-void Window::unlock(int target) {
-    std::error_code error;
-    unlock(target, error);
-    check(error, "onecopy: unlock");
-}
+void Window::lock_all() { throw_if(state_->lock_all(), "onecopy: lock_all"); }
 void Window::lock_all(std::error_code& error) noexcept { error = state_->lock_all(); }
-void Window::lock_all() {
-    std::error_code error;
-    lock_all(error);
-    check(error, "onecopy: lock_all");
-}
+void Window::unlock_all() { throw_if(state_->unlock_all(), "onecopy: unlock_all"); }
 void Window::unlock_all(std::error_code& error) noexcept { error = state_->unlock_all(); }
-void Window::unlock_all() {
-    std::error_code error;
-    unlock_all(error);
-    check(error, "onecopy: unlock_all");
-}
+void Window::flush(int target) { throw_if(state_->flush(target), "onecopy: flush"); }
 void Window::flush(int target, std::error_code& error) noexcept { error = state_->flush(target); }
-void Window::flush(int target) {
-    std::error_code error;
-    flush(target, error);
-    check(error, "onecopy: flush");
-}
+void Window::flush_all() { throw_if(state_->flush_all(), "onecopy: flush_all"); }
 void Window::flush_all(std::error_code& error) noexcept { error = state_->flush_all(); }
-void Window::flush_all() {
-    std::error_code error;
-    flush_all(error);
-    check(error, "onecopy: flush_all");
+void Window::post(std::span<const int> origins) {
+    throw_if(state_->post(origins), "onecopy: post");
 }
 void Window::post(std::span<const int> origins, std::error_code& error) noexcept {
     error = state_->post(origins);
 }
-void Window::post(std::span<const int> origins) {
-    std::error_code error;
-    post(origins, error);
-    check(error, "onecopy: post");
-}
+void Window::wait() { throw_if(state_->wait(), "onecopy: wait"); }
 void Window::wait(std::error_code& error) noexcept { error = state_->wait(); }
-void Window::wait() {
-    std::error_code error;
-    wait(error);
-    check(error, "onecopy: wait");
+void Window::start(std::span<const int> targets) {
+    throw_if(state_->start(targets), "onecopy: start");
 }
 void Window::start(std::span<const int> targets, std::error_code& error) noexcept {
     error = state_->start(targets);
 }
-void Window::start(std::span<const int> targets) {
-    std::error_code error;
-    start(targets, error);
-    check(error, "onecopy: start");
-}
+void Window::complete() { throw_if(state_->complete(), "onecopy: complete"); }
 void Window::complete(std::error_code& error) noexcept { error = state_->complete(); }
-void Window::complete() {
-    std::error_code error;
-    complete(error);
-    check(error, "onecopy: complete");
-}
 
 }  // namespace onecopy
