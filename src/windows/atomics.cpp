@@ -39,57 +39,41 @@ bool is_integer(Type type) noexcept {
     return row < reduction::type_count && reduction::types[row].kind == reduction::kind::integer;
 }
 
-/// What the processor does by itself: for each element `act`(its word, the operand), which gives
-/// what was there.
-template <class Word, class Act>
-void each(std::byte* target, const std::byte* operand, std::byte* before, std::size_t count,
-          const Act& act) noexcept {
-    for (std::size_t i = 0; i < count * sizeof(Word); i += sizeof(Word)) {
-        const Word given = operand != nullptr ? load<Word>(operand + i) : Word{0};
-        const Word was = act(word_at<Word>(target + i), given);
-        if (before != nullptr) store(before + i, was);
-    }
-}
-
+/// False: the processor has no instruction for it.
 template <class Word>
 bool change_directly(std::byte* target, const std::byte* operand, std::byte* before,
                      std::size_t count, const Operator& how) noexcept {
     using Ref = std::atomic_ref<Word>;
-    if (how.combine.is_foreign()) return false;
-    if (how.op == Op::no_op) {
-        each<Word>(target, operand, before, count, [](Ref word, Word) { return word.load(); });
-        return true;
-    }
-    if (how.op == Op::replace) {
-        if (before == nullptr) {
-            each<Word>(target, operand, before, count, [](Ref word, Word given) {
-                word.store(given, std::memory_order_release);
-                return given;
-            });
-        } else {
-            each<Word>(target, operand, before, count,
-                       [](Ref word, Word given) { return word.exchange(given); });
+    // For each element `act`(its word, the operand), which gives what was there.
+    const auto each = [&](const auto& act) {
+        for (std::size_t i = 0; i < count * sizeof(Word); i += sizeof(Word)) {
+            const Word given = operand != nullptr ? load<Word>(operand + i) : Word{0};
+            const Word was = act(word_at<Word>(target + i), given);
+            if (before != nullptr) store(before + i, was);
         }
         return true;
+    };
+    if (how.combine.is_foreign()) return false;
+    if (how.op == Op::no_op) return each([](Ref word, Word) { return word.load(); });
+    if (how.op == Op::replace && before == nullptr) {
+        return each([](Ref word, Word given) {
+            word.store(given, std::memory_order_release);
+            return given;
+        });
+    }
+    if (how.op == Op::replace) {
+        return each([](Ref word, Word given) { return word.exchange(given); });
     }
     if (!is_integer(how.type)) return false;
     switch (how.op) {
         case Op::sum:
-            each<Word>(target, operand, before, count,
-                       [](Ref word, Word given) { return word.fetch_add(given); });
-            return true;
+            return each([](Ref word, Word given) { return word.fetch_add(given); });
         case Op::band:
-            each<Word>(target, operand, before, count,
-                       [](Ref word, Word given) { return word.fetch_and(given); });
-            return true;
+            return each([](Ref word, Word given) { return word.fetch_and(given); });
         case Op::bor:
-            each<Word>(target, operand, before, count,
-                       [](Ref word, Word given) { return word.fetch_or(given); });
-            return true;
+            return each([](Ref word, Word given) { return word.fetch_or(given); });
         case Op::bxor:
-            each<Word>(target, operand, before, count,
-                       [](Ref word, Word given) { return word.fetch_xor(given); });
-            return true;
+            return each([](Ref word, Word given) { return word.fetch_xor(given); });
         default:
             return false;
     }
@@ -146,6 +130,21 @@ void swap_word(std::byte* target, const std::byte* expected, const std::byte* de
     store(before, seen);
 }
 
+/// Calls `act` with some word of so many bytes: 1, 2, 4 or 8.
+template <class Act>
+void with_word_of(std::size_t bytes, const Act& act) noexcept {
+    switch (bytes) {
+        case 1:
+            return act(std::uint8_t{});
+        case 2:
+            return act(std::uint16_t{});
+        case 4:
+            return act(std::uint32_t{});
+        default:
+            return act(std::uint64_t{});
+    }
+}
+
 }  // namespace
 
 bool by_processor(std::size_t element_bytes, std::uint64_t address) noexcept {
@@ -163,30 +162,15 @@ bool by_processor(std::size_t element_bytes, std::uint64_t address) noexcept {
 
 void change_atomically(std::byte* target, const std::byte* operand, std::byte* before,
                        std::size_t count, const Operator& how) noexcept {
-    switch (how.combine.element_bytes()) {
-        case 1:
-            return change_words<std::uint8_t>(target, operand, before, count, how);
-        case 2:
-            return change_words<std::uint16_t>(target, operand, before, count, how);
-        case 4:
-            return change_words<std::uint32_t>(target, operand, before, count, how);
-        default:
-            return change_words<std::uint64_t>(target, operand, before, count, how);
-    }
+    with_word_of(how.combine.element_bytes(), [&](auto word) {
+        change_words<decltype(word)>(target, operand, before, count, how);
+    });
 }
 
 void swap_atomically(std::byte* target, const std::byte* expected, const std::byte* desired,
                      std::byte* before, std::size_t bytes) noexcept {
-    switch (bytes) {
-        case 1:
-            return swap_word<std::uint8_t>(target, expected, desired, before);
-        case 2:
-            return swap_word<std::uint16_t>(target, expected, desired, before);
-        case 4:
-            return swap_word<std::uint32_t>(target, expected, desired, before);
-        default:
-            return swap_word<std::uint64_t>(target, expected, desired, before);
-    }
+    with_word_of(bytes,
+                 [&](auto word) { swap_word<decltype(word)>(target, expected, desired, before); });
 }
 
 }  // namespace onecopy::windows

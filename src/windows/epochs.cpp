@@ -112,16 +112,22 @@ std::error_code State::flush_all() noexcept {
     return look(-1);
 }
 
-std::error_code State::post(std::span<const int> origins) noexcept {
-    for (const int rank : origins) {
+/// Whom an epoch is with, which may not have begun already.
+std::error_code State::note(std::span<const int> ranks, std::vector<int>& noted) noexcept {
+    for (const int rank : ranks) {
         if (const std::error_code error = check(rank, 0, 0)) return error;
     }
-    if (!posted_.empty()) return wrong_epoch();
+    if (!noted.empty()) return wrong_epoch();
     try {
-        posted_.assign(origins.begin(), origins.end());
+        noted.assign(ranks.begin(), ranks.end());
     } catch (const std::bad_alloc&) {
         return os::no_memory();
     }
+    return {};
+}
+
+std::error_code State::post(std::span<const int> origins) noexcept {
+    if (const std::error_code error = note(origins, posted_)) return error;
     os::full_fence();
     return with_each(posted_, [&](int rank, std::error_code& error) {
         group_->messages.send(ConstSegment(), rank, exposed_tag(number_), error);
@@ -129,15 +135,7 @@ std::error_code State::post(std::span<const int> origins) noexcept {
 }
 
 std::error_code State::start(std::span<const int> targets) noexcept {
-    for (const int rank : targets) {
-        if (const std::error_code error = check(rank, 0, 0)) return error;
-    }
-    if (!started_.empty()) return wrong_epoch();
-    try {
-        started_.assign(targets.begin(), targets.end());
-    } catch (const std::bad_alloc&) {
-        return os::no_memory();
-    }
+    if (const std::error_code error = note(targets, started_)) return error;
     return with_each(started_, [&](int rank, std::error_code& error) {
         group_->messages.recv(Segment(), rank, exposed_tag(number_), error);
     });

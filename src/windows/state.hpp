@@ -169,6 +169,9 @@ private:
     void give_back_control() noexcept;
     void close() noexcept;
 
+    // epochs.cpp
+    std::error_code note(std::span<const int> ranks, std::vector<int>& noted) noexcept;
+
     // accumulate.cpp
     std::error_code change(Target& target, std::size_t offset, const Change& change) noexcept;
     std::error_code change_locked(Target& target, std::size_t offset,
