@@ -8,6 +8,7 @@
 #include "collectives/prepared.hpp"
 #include "node/context.hpp"
 #include "onecopy/error.hpp"
+#include "os/errors.hpp"
 
 namespace onecopy {
 namespace {
@@ -34,10 +35,6 @@ bool sound(ConstSegment memory) noexcept {
     return (memory.data() != nullptr || memory.empty()) && memory.size() <= PTRDIFF_MAX;
 }
 bool sound(ConstSegment from, ConstSegment to) noexcept { return sound(from) && sound(to); }
-
-void throw_if(const std::error_code& error, const char* what) {
-    if (error) throw std::system_error(error, what);
-}
 
 std::error_code check_root(const node::Context& context, int root) noexcept {
     return context.has(root) ? std::error_code() : make_error_code(Errc::bad_rank);
@@ -206,11 +203,11 @@ Prepared make_reduce_scatter(const node::Context& context, ConstSegment from, Se
 
 /// The three forms of a call with these parameters: one throws, one reports, one begins it. A
 /// macro, since nothing else makes members of two names out of one expression.
-#define ONECOPY_FORMS(name, prepared, ...)                                               \
-    void Collectives::name(__VA_ARGS__) { throw_if(call(prepared), "onecopy: " #name); } \
-    void Collectives::name(__VA_ARGS__, std::error_code& error) noexcept {               \
-        error = call(prepared);                                                          \
-    }                                                                                    \
+#define ONECOPY_FORMS(name, prepared, ...)                                                   \
+    void Collectives::name(__VA_ARGS__) { os::throw_if(call(prepared), "onecopy: " #name); } \
+    void Collectives::name(__VA_ARGS__, std::error_code& error) noexcept {                   \
+        error = call(prepared);                                                              \
+    }                                                                                        \
     Request Collectives::i##name(__VA_ARGS__) { return begin(prepared); }
 
 ONECOPY_FORMS(bcast, make_bcast(*context_, memory, root), Segment memory, int root)
@@ -246,7 +243,7 @@ ONECOPY_FORMS(exscan, make_reduction(*context_, Collective::exscan, from, to, ho
 #undef ONECOPY_FORMS
 
 // Without parameters to put the error behind.
-void Collectives::barrier() { throw_if(call(make_barrier()), "onecopy: barrier"); }
+void Collectives::barrier() { os::throw_if(call(make_barrier()), "onecopy: barrier"); }
 void Collectives::barrier(std::error_code& error) noexcept { error = call(make_barrier()); }
 Request Collectives::ibarrier() { return begin(make_barrier()); }
 

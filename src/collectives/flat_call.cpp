@@ -7,7 +7,7 @@
 #include <new>
 
 #include "collectives/fold.hpp"
-#include "os/no_memory.hpp"
+#include "os/errors.hpp"
 
 namespace onecopy::collectives {
 namespace {

@@ -6,7 +6,7 @@
 #include <new>
 
 #include "collectives/choice.hpp"
-#include "os/no_memory.hpp"
+#include "os/errors.hpp"
 
 namespace onecopy::collectives {
 namespace {

@@ -6,7 +6,7 @@
 
 #include "collectives/fold.hpp"
 #include "onecopy/error.hpp"
-#include "os/no_memory.hpp"
+#include "os/errors.hpp"
 
 namespace onecopy::collectives {
 namespace {

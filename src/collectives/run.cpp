@@ -13,7 +13,7 @@
 #include "collectives/prepared.hpp"
 #include "collectives/refusal.hpp"
 #include "onecopy/collectives.hpp"
-#include "os/no_memory.hpp"
+#include "os/errors.hpp"
 #include "os/pause.hpp"
 
 namespace onecopy {

@@ -6,7 +6,7 @@
 #include <tuple>
 
 #include "node/endpoint.hpp"
-#include "os/no_memory.hpp"
+#include "os/errors.hpp"
 
 namespace onecopy {
 namespace {
@@ -64,10 +64,6 @@ std::optional<Pieces> pieces_of(List list, std::error_code& error) noexcept {
     }
 }
 
-void check(const std::error_code& error, const char* what) {
-    if (error) throw std::system_error(error, what);
-}
-
 Status status_of(const node::Arrived& message) noexcept {
     Status status;
     status.source = message.source;
@@ -105,7 +101,7 @@ void Communicator::ssend(ConstSegment bytes, int to, int tag, std::error_code& e
 void Communicator::ssend(ConstSegment bytes, int to, int tag) {
     std::error_code error;
     ssend(bytes, to, tag, error);
-    check(error, "onecopy: ssend");
+    os::throw_if(error, "onecopy: ssend");
 }
 Status Communicator::recv(Segment into, int from, int tag, std::error_code& error) noexcept {
     const Status status = run(*endpoint_, Kind::receive, *context_, Pieces(into), from, tag);
@@ -124,23 +120,23 @@ Status Communicator::recv(std::span<const Segment> pieces, int from, int tag,
 void Communicator::send(ConstSegment bytes, int to, int tag) {
     std::error_code error;
     send(bytes, to, tag, error);
-    check(error, "onecopy: send");
+    os::throw_if(error, "onecopy: send");
 }
 void Communicator::send(std::span<const ConstSegment> pieces, int to, int tag) {
     std::error_code error;
     send(pieces, to, tag, error);
-    check(error, "onecopy: send");
+    os::throw_if(error, "onecopy: send");
 }
 Status Communicator::recv(Segment into, int from, int tag) {
     std::error_code error;
     const Status status = recv(into, from, tag, error);
-    check(error, "onecopy: recv");
+    os::throw_if(error, "onecopy: recv");
     return status;
 }
 Status Communicator::recv(std::span<const Segment> pieces, int from, int tag) {
     std::error_code error;
     const Status status = recv(pieces, from, tag, error);
-    check(error, "onecopy: recv");
+    os::throw_if(error, "onecopy: recv");
     return status;
 }
 
@@ -167,7 +163,7 @@ Status Communicator::sendrecv(ConstSegment bytes, int to, int send_tag, Segment 
                               int recv_tag) {
     std::error_code error;
     const Status status = sendrecv(bytes, to, send_tag, into, from, recv_tag, error);
-    check(error, "onecopy: sendrecv");
+    os::throw_if(error, "onecopy: sendrecv");
     return status;
 }
 
@@ -244,7 +240,7 @@ int Communicator::native_handle() {
 std::optional<Status> Communicator::iprobe(int from, int tag) {
     std::error_code error;
     const auto status = iprobe(from, tag, error);
-    check(error, "onecopy: iprobe");
+    os::throw_if(error, "onecopy: iprobe");
     return status;
 }
 
@@ -263,7 +259,7 @@ Status Communicator::probe(int from, int tag, std::error_code& error) noexcept {
 Status Communicator::probe(int from, int tag) {
     std::error_code error;
     const Status status = probe(from, tag, error);
-    check(error, "onecopy: probe");
+    os::throw_if(error, "onecopy: probe");
     return status;
 }
 
@@ -272,7 +268,7 @@ std::optional<Message> Communicator::improbe(int from, int tag) {
     endpoint_->progress();
     node::Arrived* const found = context_->matching().find(from, tag);
     if (found == nullptr) {
-        check(endpoint_->hopeless(*context_, from, tag), "onecopy: improbe");
+        os::throw_if(endpoint_->hopeless(*context_, from, tag), "onecopy: improbe");
         endpoint_->rest();
         return {};
     }
@@ -301,17 +297,17 @@ Communicator Communicator::split(int color, int key) {
     const Choice own{color, key, rank()};
     constexpr const char* what = "onecopy: split";
     const auto receive = [&](Segment into, int from, int tag) {
-        check(run(*endpoint_, Kind::receive, *inner_, Pieces(into), from, tag).error, what);
+        os::throw_if(run(*endpoint_, Kind::receive, *inner_, Pieces(into), from, tag).error, what);
     };
     const auto send = [&](ConstSegment bytes, int to, int tag) {
-        check(run(*endpoint_, Kind::send, *inner_, Pieces(bytes), to, tag).error, what);
+        os::throw_if(run(*endpoint_, Kind::send, *inner_, Pieces(bytes), to, tag).error, what);
     };
     // Rank 0 hears all choices and tells everybody the number of his communicator and its members.
     std::vector<int> answer(static_cast<std::size_t>(size()) + 2);
     if (rank() != 0) {
         send(std::as_bytes(std::span(&own, 1)), 0, gather_tag);
         receive(as_bytes(answer), 0, answer_tag);
-        if (answer[0] == somebody_left) check(Errc::peer_left, what);
+        if (answer[0] == somebody_left) os::throw_if(Errc::peer_left, what);
     } else {
         std::vector<Choice> choices(static_cast<std::size_t>(size()));
         choices[0] = own;
@@ -330,7 +326,7 @@ Communicator Communicator::split(int color, int key) {
                 run(*endpoint_, Kind::send, *inner_, Pieces(ConstSegment(as_bytes(answer))), i,
                     answer_tag);
             }
-            check(failure, what);
+            os::throw_if(failure, what);
         }
         std::sort(choices.begin(), choices.end(), [](const Choice& one, const Choice& other) {
             return std::tie(one.color, one.key, one.rank) <

@@ -12,7 +12,7 @@
 #include <new>
 #include <string_view>
 
-#include "os/no_memory.hpp"
+#include "os/errors.hpp"
 
 namespace onecopy::node {
 namespace {

@@ -6,7 +6,7 @@
 #include <new>
 
 #include "node/endpoint.hpp"
-#include "os/no_memory.hpp"
+#include "os/errors.hpp"
 
 namespace onecopy::node {
 namespace {

@@ -2,7 +2,7 @@
 
 #include "node/endpoint.hpp"
 #include "onecopy/communicator.hpp"
-#include "os/no_memory.hpp"
+#include "os/errors.hpp"
 
 namespace onecopy {
 

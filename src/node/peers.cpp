@@ -7,7 +7,7 @@
 #include <new>
 
 #include "onecopy/transfer.hpp"
-#include "os/no_memory.hpp"
+#include "os/errors.hpp"
 
 namespace onecopy::node {
 namespace {

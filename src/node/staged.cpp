@@ -14,7 +14,7 @@
 #include <utility>
 
 #include "node/endpoint.hpp"
-#include "os/no_memory.hpp"
+#include "os/errors.hpp"
 #include "os/own_memory.hpp"
 
 namespace onecopy::node {

@@ -8,7 +8,7 @@
 #include <new>
 #include <string>
 
-#include "os/no_memory.hpp"
+#include "os/errors.hpp"
 #include "windows/state.hpp"
 
 namespace onecopy::windows {

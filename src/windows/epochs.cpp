@@ -5,8 +5,8 @@
 #include <cerrno>
 #include <new>
 
+#include "os/errors.hpp"
 #include "os/fence.hpp"
-#include "os/no_memory.hpp"
 #include "windows/state.hpp"
 
 namespace onecopy::windows {

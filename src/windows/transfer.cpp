@@ -7,7 +7,7 @@
 #include <new>
 #include <type_traits>
 
-#include "os/no_memory.hpp"
+#include "os/errors.hpp"
 #include "windows/state.hpp"
 
 namespace onecopy::windows {

@@ -2,15 +2,14 @@
 
 #include <utility>
 
+#include "os/errors.hpp"
 #include "os/fence.hpp"
 #include "windows/state.hpp"
 
 namespace onecopy {
 namespace {
 
-void throw_if(const std::error_code& error, const char* what) {
-    if (error) throw std::system_error(error, what);
-}
+using os::throw_if;
 
 std::error_code not_as_long() noexcept { return std::make_error_code(std::errc::invalid_argument); }
 
