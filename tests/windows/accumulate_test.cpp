@@ -3,15 +3,8 @@
 
 #include "windows.hpp"
 
-namespace onecopy {
+namespace onecopy::test {
 namespace {
-
-using test::AnyWindow;
-using test::at;
-using test::every_kind;
-using test::From;
-using test::own;
-using test::set;
 
 /// Every operation on every type, at good and bad addresses, as combine() does it.
 TEST(Accumulate, EveryOperationOnEveryTypeIsWhatCombineSays) {
@@ -266,4 +259,4 @@ TEST(Accumulate, ThreadsOfARankDoNotGetInEachOthersWay) {
 }
 
 }  // namespace
-}  // namespace onecopy
+}  // namespace onecopy::test

@@ -1,15 +1,8 @@
 // Ranks that die or leave with a window open: the others hear of it, and nobody hangs.
 #include "windows.hpp"
 
-namespace onecopy {
+namespace onecopy::test {
 namespace {
-
-using test::AnyWindow;
-using test::at;
-using test::every_kind;
-using test::From;
-using test::own;
-using test::set;
 
 /// Until it fails, which it must by itself.
 template <class Act>
@@ -249,4 +242,4 @@ TEST(WindowDeaths, ARankMayBeKilledAtAnyMoment) {
 }
 
 }  // namespace
-}  // namespace onecopy
+}  // namespace onecopy::test

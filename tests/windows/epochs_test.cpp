@@ -2,15 +2,8 @@
 #include "windows.hpp"
 #include "windows/state.hpp"
 
-namespace onecopy {
+namespace onecopy::test {
 namespace {
-
-using test::AnyWindow;
-using test::at;
-using test::every_kind;
-using test::From;
-using test::own;
-using test::set;
 
 TEST(Epochs, AFenceShowsEverybodyWhatAllHaveDone) {
     for (const int ranks : {2, 3, 5, 8}) {
@@ -253,4 +246,4 @@ TEST(Epochs, ItsMessagesAreNeverAUsersMessages) {
 }
 
 }  // namespace
-}  // namespace onecopy
+}  // namespace onecopy::test

@@ -7,12 +7,8 @@
 
 #include "windows.hpp"
 
-namespace onecopy {
+namespace onecopy::test {
 namespace {
-
-using test::AnyWindow;
-using test::every_kind;
-using test::From;
 
 constexpr int ranks = 3;
 constexpr std::size_t shared_bytes = 256, own_bytes = 200;
@@ -136,4 +132,4 @@ RC_GTEST_PROP(WindowPrograms, LeaveWhatPlainMemoryWouldHold, ()) {
 }
 
 }  // namespace
-}  // namespace onecopy
+}  // namespace onecopy::test

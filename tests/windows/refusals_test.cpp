@@ -7,12 +7,8 @@
 #include "support/rights.hpp"
 #include "windows.hpp"
 
-namespace onecopy {
+namespace onecopy::test {
 namespace {
-
-using test::AnyWindow;
-using test::From;
-using test::own;
 
 /// Leaves this process no right to read the memory of another one, as it is asked for: by the call,
 /// and by opening its /proc/PID/mem, as Yama would. (A descriptor of an arena is opened for
@@ -89,4 +85,4 @@ TEST(WindowRefusals, AnArenaOfAnotherUserIsRefusedAtAllRanks) {
 }
 
 }  // namespace
-}  // namespace onecopy
+}  // namespace onecopy::test

@@ -1,15 +1,8 @@
 // Windows: making and ending them, moving bytes, and what is refused.
 #include "windows.hpp"
 
-namespace onecopy {
+namespace onecopy::test {
 namespace {
-
-using test::AnyWindow;
-using test::at;
-using test::every_kind;
-using test::From;
-using test::own;
-using test::set;
 
 const std::vector<std::size_t> sizes = {1, 2, 3, 4, 7, 8, 9, 64, 4096, 65'537, 1'000'000};
 
@@ -365,4 +358,4 @@ TEST(Window, AMovedOneIsTheSame) {
 }
 
 }  // namespace
-}  // namespace onecopy
+}  // namespace onecopy::test
