@@ -54,16 +54,30 @@ TEST(Accumulate, EveryOperationOnEveryTypeIsWhatCombineSays) {
     }
 }
 
-/// result = (left + right) mod 1000, of 24 bytes or 8.
+/// A caller's function that combines elements one by one, wherever they are.
+template <class T, T (*combine)(T left, T right)>
+Function function_of() {
+    return {[](const void* left, const void* right, void* result, std::size_t count, void*) {
+                for (std::size_t i = 0; i < count * sizeof(T); i += sizeof(T)) {
+                    T a{}, b{};
+                    std::memcpy(&a, static_cast<const std::byte*>(left) + i, sizeof a);
+                    std::memcpy(&b, static_cast<const std::byte*>(right) + i, sizeof b);
+                    a = combine(a, b);
+                    std::memcpy(static_cast<std::byte*>(result) + i, &a, sizeof a);
+                }
+            },
+            sizeof(T), nullptr};
+}
+
 template <class T>
-void add_modulo(const void* left, const void* right, void* result, std::size_t count, void*) {
-    for (std::size_t i = 0; i < count; ++i) {
-        T a{}, b{};
-        std::memcpy(&a, static_cast<const std::byte*>(left) + i * sizeof(T), sizeof(T));
-        std::memcpy(&b, static_cast<const std::byte*>(right) + i * sizeof(T), sizeof(T));
-        for (std::size_t j = 0; j < a.size(); ++j) a[j] = (a[j] + b[j]) % 1000;
-        std::memcpy(static_cast<std::byte*>(result) + i * sizeof(T), &a, sizeof(T));
-    }
+T add(T left, T right) {
+    return static_cast<T>(left + right);
+}
+/// Of 24 bytes or 8.
+template <class T>
+T add_modulo(T left, T right) {
+    for (std::size_t i = 0; i < left.size(); ++i) left[i] = (left[i] + right[i]) % 1000;
+    return left;
 }
 
 template <class T>
@@ -72,7 +86,7 @@ void expect_functions_do_not_get_lost(From from, std::size_t offset) {
         constexpr int rounds = 500;
         AnyWindow any(node, from, 200);
         Window& window = any.window;
-        const Function function{&add_modulo<T>, sizeof(T), nullptr};
+        const Function function = function_of<T, add_modulo<T>>();
         std::array<T, 3> ones{};
         for (T& each : ones) each.fill(1);
         for (int i = 0; i < rounds; ++i) {
@@ -124,22 +138,12 @@ void expect_mixture_to_add_up(From from, std::size_t offset) {
         AnyWindow any(node, from, 64);
         Window& window = any.window;
         const T one = 1;
-        const Function add{
-            [](const void* left, const void* right, void* result, std::size_t count, void*) {
-                for (std::size_t i = 0; i < count * sizeof(T); i += sizeof(T)) {
-                    T a, b;
-                    std::memcpy(&a, static_cast<const std::byte*>(left) + i, sizeof a);
-                    std::memcpy(&b, static_cast<const std::byte*>(right) + i, sizeof b);
-                    a = static_cast<T>(a + b);
-                    std::memcpy(static_cast<std::byte*>(result) + i, &a, sizeof a);
-                }
-            },
-            sizeof(T), nullptr};
+        const Function adding = function_of<T, add<T>>();
         const auto bytes = std::as_bytes(std::span(&one, 1));
         for (int i = 0; i < rounds; ++i) {
             switch ((i + node.rank()) % 4) {
                 case 0:
-                    window.accumulate(bytes, 1, offset, add);
+                    window.accumulate(bytes, 1, offset, adding);
                     break;
                 case 1:
                     window.fetch_and_op(one, 1, offset, Op::sum);
