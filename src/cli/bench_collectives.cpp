@@ -13,7 +13,7 @@ namespace {
 
 constexpr std::uint64_t kib = 1024;
 constexpr std::uint64_t mib = 1024 * kib;
-constexpr std::uint64_t most_room = 64 * mib;  // of one rank's vector, whatever the parts
+constexpr std::uint64_t most_room = 64 * mib;  // of one rank
 
 using Launcher = JobWay::Launcher;
 
@@ -29,11 +29,7 @@ constexpr std::array<JobWay, 8> ways = {{
      Launcher::openmpi},
     {"mpich", "onecopy-collectives-mpich", "libmpich-dev, mpich", Launcher::mpich},
     {"mpich-posix", "onecopy-collectives-mpich", "libmpich-dev, mpich", Launcher::mpich},
-    {
-        gloo,
-        "onecopy-collectives-gloo",
-        "libgloo-dev",
-    },
+    {gloo, "onecopy-collectives-gloo", "libgloo-dev"},
     {computing, "onecopy-collectives-computing", ""},
 }};
 
@@ -105,6 +101,12 @@ const WorkPlan& plan_of_work(std::string_view work) {
                          [work](const WorkPlan& plan) { return plan.name == work; });
 }
 
+/// Bytes that a rank has of a vector, or of all parts.
+std::uint64_t room_of(const WorkPlan& plan, int ranks, std::uint64_t bytes) noexcept {
+    const bool in_parts = plan.pattern == Pattern::to_one || plan.pattern == Pattern::to_all;
+    return in_parts ? bytes * static_cast<std::uint64_t>(ranks) : bytes;
+}
+
 bool is_stream(std::string_view work) noexcept { return work.ends_with("_stream"); }
 bool is_overlap(std::string_view work) noexcept { return work.ends_with(overlapping); }
 
@@ -148,9 +150,7 @@ public:
 
     [[nodiscard]] std::uint64_t room(std::string_view work, int ranks,
                                      std::uint64_t bytes) const override {
-        const Pattern pattern = plan_of_work(work).pattern;
-        const bool in_parts = pattern == Pattern::to_one || pattern == Pattern::to_all;
-        return bytes * (in_parts ? static_cast<std::uint64_t>(ranks) : 1);
+        return room_of(plan_of_work(work), ranks, bytes);
     }
 
     [[nodiscard]] std::uint64_t moved(std::string_view work, int ranks,
@@ -256,9 +256,8 @@ std::vector<std::uint64_t> collectives_sizes(const CollectivesBench& bench, std:
     const WorkPlan& plan = plan_of_work(work);
     std::vector<std::uint64_t> sizes = own_sizes(plan, ranks == 2);
     if (!bench.sizes.empty() && plan.sizes != Sizes::none) sizes = bench.sizes;
-    const bool in_parts = plan.pattern == Pattern::to_one || plan.pattern == Pattern::to_all;
-    const std::uint64_t parts = in_parts ? static_cast<std::uint64_t>(ranks) : 1;
-    std::erase_if(sizes, [&](std::uint64_t bytes) { return bytes * parts > most_room; });
+    std::erase_if(sizes,
+                  [&](std::uint64_t bytes) { return room_of(plan, ranks, bytes) > most_room; });
     return sizes;
 }
 

@@ -14,8 +14,6 @@ namespace onecopy::cli {
 namespace {
 
 constexpr std::string_view asked = "bench collectives";
-constexpr std::uint64_t max_bytes = std::uint64_t{64} << 20;
-constexpr int max_ranks = 16;
 
 constexpr std::string_view footer =
     "Works:\n"
@@ -44,8 +42,8 @@ constexpr std::string_view footer =
     "  onecopy bench collectives --works allreduce,allreduce_stream,iallreduce_overlap\n";
 
 CollectivesBench checked(const JobOptions& typed) {
-    CollectivesBench bench = typed.checked(
-        {asked, collectives_work_names(), collectives_ways(), max_bytes, max_ranks, false});
+    CollectivesBench bench =
+        typed.checked({asked, collectives_work_names(), collectives_ways(), false});
     for (const std::uint64_t bytes : bench.sizes) {
         if (bytes % sizeof(double) == 0) continue;
         throw WrongInput(fmt::format(

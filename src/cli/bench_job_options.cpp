@@ -11,6 +11,8 @@ namespace onecopy::cli {
 namespace {
 
 constexpr int max_rounds = 10'000;
+constexpr std::uint64_t max_bytes = std::uint64_t{64} << 20;
+constexpr int max_ranks = 16;
 
 }  // namespace
 
@@ -40,8 +42,8 @@ JobBench JobOptions::checked(const JobChoices& choices) const {
     JobBench bench;
     bench.works = parse_choice(asked, "--works", works, choices.works);
     bench.ways = parse_choice(asked, "--ways", ways, names_of(choices.ways));
-    if (!sizes.empty()) bench.sizes = parse_sizes(asked, sizes, choices.most_bytes);
-    bench.ranks = parse_ranks(asked, ranks, choices.most_ranks, choices.even_ranks);
+    if (!sizes.empty()) bench.sizes = parse_sizes(asked, sizes, max_bytes);
+    bench.ranks = parse_ranks(asked, ranks, max_ranks, choices.even_ranks);
     if (repetitions < 0 || repetitions > max_rounds) {
         throw WrongInput(fmt::format("{}: --repetitions {}: choose from 0 to {}", asked,
                                      repetitions, max_rounds));

@@ -2,7 +2,6 @@
 #pragma once
 
 #include <CLI/CLI.hpp>
-#include <cstdint>
 #include <span>
 #include <string>
 #include <string_view>
@@ -17,8 +16,6 @@ struct JobChoices {
     std::string_view asked;  // opens the lines of what is refused
     std::span<const std::string_view> works;
     std::span<const JobWay> ways;
-    std::uint64_t most_bytes = 0;
-    int most_ranks = 0;
     bool even_ranks = false;
 };
 

@@ -12,8 +12,6 @@ namespace onecopy::cli {
 namespace {
 
 constexpr std::string_view asked = "bench p2p";
-constexpr std::uint64_t max_bytes = std::uint64_t{64} << 20;
-constexpr int max_ranks = 16;
 
 constexpr std::string_view footer =
     "Works:\n"
@@ -51,8 +49,7 @@ void add_bench_p2p(CLI::App& bench, int& exit_status) {
     auto options = std::make_shared<JobOptions>();
     options->add(command);
     when_asked(command, asked, std::move(options), exit_status, [](const JobOptions& typed) {
-        const P2pBench wanted =
-            typed.checked({asked, p2p_work_names(), p2p_ways(), max_bytes, max_ranks, true});
+        const P2pBench wanted = typed.checked({asked, p2p_work_names(), p2p_ways(), true});
         Report report = run_p2p_bench(wanted, stdout);
         report.verdicts = judge_p2p(report.rows);
         return report;
