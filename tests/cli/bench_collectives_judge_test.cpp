@@ -5,6 +5,7 @@
 #include <vector>
 
 #include "cli/bench_collectives.hpp"
+#include "reports.hpp"
 
 namespace onecopy::cli {
 namespace {
@@ -13,9 +14,7 @@ constexpr std::uint64_t kib = 1024;
 constexpr std::uint64_t mib = 1024 * kib;
 
 Row row(std::string work, std::string way, std::uint64_t bytes, double median_us, int ranks = 2) {
-    return {"collectives", std::move(work), std::move(way), ranks, bytes,
-            median_us,     median_us,       median_us,      1.0,   3,
-            true};
+    return row_of("collectives", std::move(work), std::move(way), ranks, bytes, median_us);
 }
 
 /// MPI's four settings at a point: MPICH's are the faster ones.

@@ -3,13 +3,13 @@
 #include <gtest/gtest.h>
 
 #include <algorithm>
-#include <cstdio>
 #include <nlohmann/json.hpp>
 #include <string>
 #include <vector>
 
 #include "cli/bench_plot.hpp"
 #include "cli/bench_program.hpp"
+#include "reports.hpp"
 
 namespace onecopy::cli {
 namespace {
@@ -26,21 +26,7 @@ CollectivesBench small() {
     return bench;
 }
 
-Report run(const CollectivesBench& bench) {
-    std::FILE* nowhere = std::fopen("/dev/null", "we");
-    Report report = run_collectives_bench(bench, nowhere);
-    std::fclose(nowhere);
-    return report;
-}
-
-/// The note that says why a way is left out; "" if it is not.
-std::string reason(const Report& report, std::string_view way) {
-    for (const std::string& note : report.notes) {
-        const std::size_t at = note.find(std::string(way) + " is left out: ");
-        if (at != std::string::npos && (at == 0 || note[at - 1] == ' ')) return note;
-    }
-    return {};
-}
+Report run(const CollectivesBench& bench) { return silently(run_collectives_bench, bench); }
 
 const JobWay& way_named(std::string_view name) {
     const auto ways = collectives_ways();

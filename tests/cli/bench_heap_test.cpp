@@ -5,13 +5,13 @@
 #include <unistd.h>
 
 #include <algorithm>
-#include <cstdio>
 #include <filesystem>
 #include <fstream>
 #include <string>
 
 #include "cli/bench_plot.hpp"
 #include "cli/errors.hpp"
+#include "reports.hpp"
 
 namespace onecopy::cli {
 namespace {
@@ -30,18 +30,7 @@ HeapBench small() {
     return bench;
 }
 
-Report run(const HeapBench& bench) {
-    std::FILE* nowhere = std::fopen("/dev/null", "we");
-    Report report = run_heap_bench(bench, nowhere);
-    std::fclose(nowhere);
-    return report;
-}
-
-bool names(const Report& report, const char* words) {
-    return std::any_of(report.notes.begin(), report.notes.end(), [&](const std::string& note) {
-        return note.find(words) != std::string::npos;
-    });
-}
+Report run(const HeapBench& bench) { return silently(run_heap_bench, bench); }
 
 /// A program that is started instead of the driver: a shell script, gone at the end.
 class Script {
@@ -155,9 +144,7 @@ TEST(BenchHeap, AMissingProgramIsAFailureThatNamesIt) {
 }
 
 Row row(std::string work, std::string way, std::uint64_t bytes, double median_us) {
-    return {"heap",    std::move(work), std::move(way), 1,   bytes,
-            median_us, median_us,       median_us,      1.0, std::uint64_t{3},
-            true};
+    return row_of("heap", std::move(work), std::move(way), 1, bytes, median_us);
 }
 
 TEST(BenchHeap, LoopsOfOneToSixtyFourMegabytesMayBeThreePercentSlower) {

@@ -4,6 +4,7 @@
 #include <vector>
 
 #include "cli/bench_p2p.hpp"
+#include "reports.hpp"
 
 namespace onecopy::cli {
 namespace {
@@ -12,9 +13,7 @@ constexpr std::uint64_t kib = 1024;
 constexpr std::uint64_t mib = 1024 * kib;
 
 Row row(std::string work, std::string way, std::uint64_t bytes, double median_us, int ranks = 2) {
-    return {"p2p",     std::move(work), std::move(way), ranks, bytes,
-            median_us, median_us,       median_us,      1.0,   std::uint64_t{3},
-            true};
+    return row_of("p2p", std::move(work), std::move(way), ranks, bytes, median_us);
 }
 
 /// MPI's four settings at a point; the best of them takes `best_us`.

@@ -5,7 +5,6 @@
 #include <unistd.h>
 
 #include <algorithm>
-#include <cstdio>
 #include <filesystem>
 #include <fstream>
 #include <string>
@@ -14,6 +13,7 @@
 #include "cli/bench_jobs.hpp"
 #include "cli/bench_p2p_ways.hpp"
 #include "cli/bench_program.hpp"
+#include "reports.hpp"
 
 namespace onecopy::cli {
 namespace {
@@ -28,28 +28,7 @@ P2pBench small(std::vector<std::string> ways = {"memcpy", "unix", "pipe"}) {
     return bench;
 }
 
-Report run(const P2pBench& bench) {
-    std::FILE* nowhere = std::fopen("/dev/null", "we");
-    Report report = run_p2p_bench(bench, nowhere);
-    std::fclose(nowhere);
-    return report;
-}
-
-/// The note that says why a way is left out; "" if it is not.
-std::string reason(const Report& report, const std::string& way) {
-    for (const std::string& note : report.notes) {
-        const std::size_t at = note.find(way + " is left out: ");
-        // At the beginning, or behind the number of ranks.
-        if (at != std::string::npos && (at == 0 || note[at - 1] == ' ')) return note;
-    }
-    return {};
-}
-
-bool names(const Report& report, const std::string& words) {
-    return std::any_of(report.notes.begin(), report.notes.end(), [&](const std::string& note) {
-        return note.find(words) != std::string::npos;
-    });
-}
+Report run(const P2pBench& bench) { return silently(run_p2p_bench, bench); }
 
 /// A program that is started instead of a driver: a shell script, gone at the end.
 class Script {

@@ -18,6 +18,7 @@
 #include "cli/bench_plot.hpp"
 #include "cli/bench_transfer.hpp"
 #include "cli/errors.hpp"
+#include "reports.hpp"
 
 namespace onecopy::cli {
 namespace {
@@ -49,9 +50,7 @@ std::string content(const std::string& path) {
 }
 
 Row row(std::string work, std::string way, int ranks, std::uint64_t bytes, double median_us) {
-    return {"transfer", std::move(work), std::move(way), ranks, bytes,
-            median_us,  median_us,       median_us,      1.0,   std::uint64_t{3},
-            true};
+    return row_of("transfer", std::move(work), std::move(way), ranks, bytes, median_us);
 }
 
 Report report_of(std::vector<Row> rows) {

@@ -7,11 +7,11 @@
 #include <algorithm>
 #include <array>
 #include <cerrno>
-#include <cstdio>
 #include <string>
 #include <vector>
 
 #include "cli/bench_timing.hpp"
+#include "reports.hpp"
 #include "support/child.hpp"
 #include "support/rights.hpp"
 
@@ -28,12 +28,7 @@ TransferBench small(std::vector<std::string> works = {"read", "write", "reduce",
     return bench;
 }
 
-Report run(const TransferBench& bench) {
-    std::FILE* nowhere = std::fopen("/dev/null", "we");
-    Report report = run_transfer_bench(bench, nowhere);
-    std::fclose(nowhere);
-    return report;
-}
+Report run(const TransferBench& bench) { return silently(run_transfer_bench, bench); }
 
 TEST(BenchTransfer, MeasuresAndVerifiesEveryWayInEveryWork) {
     const TransferBench bench = small();
@@ -93,13 +88,10 @@ TEST(BenchTransfer, AWayThatIsRefusedIsLeftOutWithItsReason) {
             const bool refused = row.way == "process_vm" || row.way == "vmsplice";
             (refused ? seen.refused_rows : seen.other_rows) = true;
         }
-        const auto names = [&](const char* words) {
-            return std::any_of(report.notes.begin(), report.notes.end(), [&](const auto& note) {
-                return note.find(words) != std::string::npos;
-            });
-        };
-        seen.note = names("read: process_vm is left out") && names("Operation not permitted") &&
-                    names("read: vmsplice is left out") && names("Function not implemented");
+        seen.note = names(report, "read: process_vm is left out") &&
+                    names(report, "Operation not permitted") &&
+                    names(report, "read: vmsplice is left out") &&
+                    names(report, "Function not implemented");
         return seen;
     });
     EXPECT_FALSE(outcome.refused_rows);
@@ -181,9 +173,7 @@ TEST(BenchTransfer, AnIncastBeyondItsMemoryIsLeftOutWithANote) {
     ASSERT_EQ(report.rows.size(), 2U);
     EXPECT_EQ(report.rows[0].ranks, 2);
     EXPECT_EQ(report.rows[1].ranks, 3);
-    EXPECT_TRUE(std::any_of(report.notes.begin(), report.notes.end(), [](const auto& note) {
-        return note.find("incast of 8 senders is left out above 8 MiB each") != std::string::npos;
-    }));
+    EXPECT_TRUE(names(report, "incast of 8 senders is left out above 8 MiB each"));
 }
 
 TEST(BenchTransfer, AnIncastStandsSideBySideByWriteMappedRingAndVmsplice) {
