@@ -36,7 +36,7 @@ struct Reduction {
     Type type = Type::int8;
     Function function;
 
-    /// 0: there is no such.
+    /// 0: there is no such type.
     [[nodiscard]] std::size_t element_bytes() const noexcept {
         return function.call != nullptr ? function.element_bytes : size_of(type);
     }
@@ -61,10 +61,12 @@ struct Parts {
 ///
 /// Each call has a form that throws std::system_error, one that reports, and one that begins it and
 /// gives a Request (whose `status` says nothing but the error; it cannot be cancelled).
+/// Threads: as Communicator.
 /// Errors: as Communicator; Errc::mismatch, the ranks do not agree on the call, its size, its root
 /// or its operation: all of them get that, where it can be seen, and the communicator is of no more
-/// use (so is its p2p side not touched); EINVAL, a size is no multiple of what it must be, or MPI's
-/// table has no such operation for the type.
+/// use for such calls (its messages still are); EINVAL, a size is no multiple of what it must be,
+/// or MPI's table has no such operation for the type: if one rank alone is wrong the others get
+/// Errc::mismatch, and if all are, the next call is as good as ever.
 class Collectives {
 public:
     Collectives() noexcept = default;
@@ -80,7 +82,7 @@ public:
     Request ibcast(Segment memory, int root = 0);
 
     /// Everybody's bytes, in the order of ranks, to the root. `to` counts there alone, and is as
-    /// many times as long.
+    /// long as all of them together.
     void gather(ConstSegment from, Segment to, int root = 0);
     void gather(ConstSegment from, Segment to, int root, std::error_code& error) noexcept;
     Request igather(ConstSegment from, Segment to, int root = 0);
@@ -94,6 +96,7 @@ public:
     void scatter(ConstSegment from, Segment to, int root = 0);
     void scatter(ConstSegment from, Segment to, int root, std::error_code& error) noexcept;
     Request iscatter(ConstSegment from, Segment to, int root = 0);
+    /// The same with parts of different sizes, which the root alone names.
     void scatterv(ConstSegment from, const Parts& parts, Segment to, int root = 0);
     void scatterv(ConstSegment from, const Parts& parts, Segment to, int root,
                   std::error_code& error) noexcept;
@@ -103,15 +106,17 @@ public:
     void allgather(ConstSegment from, Segment to);
     void allgather(ConstSegment from, Segment to, std::error_code& error) noexcept;
     Request iallgather(ConstSegment from, Segment to);
+    /// The same with parts of different sizes: `parts.bytes` is the same at all.
     void allgatherv(ConstSegment from, Segment to, const Parts& parts);
     void allgatherv(ConstSegment from, Segment to, const Parts& parts,
                     std::error_code& error) noexcept;
     Request iallgatherv(ConstSegment from, Segment to, const Parts& parts);
 
-    /// The i-th part of rank j to rank i, as its j-th part.
+    /// The i-th part of rank j to rank i, as its j-th part: all of one size.
     void alltoall(ConstSegment from, Segment to);
     void alltoall(ConstSegment from, Segment to, std::error_code& error) noexcept;
     Request ialltoall(ConstSegment from, Segment to);
+    /// The same with parts of different sizes: as long at who sends one as at who gets it.
     void alltoallv(ConstSegment from, const Parts& from_parts, Segment to, const Parts& to_parts);
     void alltoallv(ConstSegment from, const Parts& from_parts, Segment to, const Parts& to_parts,
                    std::error_code& error) noexcept;
@@ -123,17 +128,17 @@ public:
     void reduce(ConstSegment from, Segment to, const Reduction& how, int root,
                 std::error_code& error) noexcept;
     Request ireduce(ConstSegment from, Segment to, const Reduction& how, int root = 0);
-    /// The same to all.
+    /// The same, to all.
     void allreduce(ConstSegment from, Segment to, const Reduction& how);
     void allreduce(ConstSegment from, Segment to, const Reduction& how,
                    std::error_code& error) noexcept;
     Request iallreduce(ConstSegment from, Segment to, const Reduction& how);
-    /// To each rank its part of the result: equal ones.
+    /// The same, to each rank its part of the result: all of one size.
     void reduce_scatter_block(ConstSegment from, Segment to, const Reduction& how);
     void reduce_scatter_block(ConstSegment from, Segment to, const Reduction& how,
                               std::error_code& error) noexcept;
     Request ireduce_scatter_block(ConstSegment from, Segment to, const Reduction& how);
-    /// Of different sizes: `bytes`, by rank, the same at all.
+    /// Parts of different sizes: `bytes`, by rank, the same at all.
     void reduce_scatter(ConstSegment from, Segment to, std::span<const std::size_t> bytes,
                         const Reduction& how);
     void reduce_scatter(ConstSegment from, Segment to, std::span<const std::size_t> bytes,
@@ -144,7 +149,7 @@ public:
     void scan(ConstSegment from, Segment to, const Reduction& how);
     void scan(ConstSegment from, Segment to, const Reduction& how, std::error_code& error) noexcept;
     Request iscan(ConstSegment from, Segment to, const Reduction& how);
-    /// Of those before itself. Rank 0's `to` stays as it is.
+    /// The elements of the ranks before itself. Rank 0's `to` stays as it is.
     void exscan(ConstSegment from, Segment to, const Reduction& how);
     void exscan(ConstSegment from, Segment to, const Reduction& how,
                 std::error_code& error) noexcept;

@@ -30,8 +30,8 @@ Segment writable_bytes_of(R&& range) noexcept {
     return std::as_writable_bytes(std::span(std::ranges::data(range), std::ranges::size(range)));
 }
 
-/// The Type of a C++ type, or `no_type`.
 inline constexpr Type no_type{};
+/// The Type of a C++ type, or `no_type`.
 template <class T>
 constexpr Type type_for() noexcept {
     if constexpr (std::same_as<T, bool>) {
@@ -65,8 +65,7 @@ constexpr Type type_for() noexcept {
     }
 }
 template <class T>
-concept has_type = type_for<std::remove_cv_t<T>>()
-!= no_type;
+concept has_type = (type_for<std::remove_cv_t<T>>() != no_type);
 template <class R>
 concept Reducible = Elements<R> && has_type<std::ranges::range_value_t<R>>;
 template <class R>

@@ -33,8 +33,7 @@
  * alone got -EINVAL; if all make the same mistake it is as good as before; ONECOPY_ERR_PEER_DIED
  * and ONECOPY_ERR_PEER_LEFT, also for who waits for others that live; -EFAULT, -ENOMEM. Only where
  * the handle `comm` or the place for the request is NULL (-EINVAL), or there is no memory for a
- * request
- * (-ENOMEM), nothing is begun, and `*request` is NULL.
+ * request (-ENOMEM), nothing is begun, and `*request` is NULL.
  */
 #ifndef ONECOPY_COLLECTIVES_H
 #define ONECOPY_COLLECTIVES_H
