@@ -6,6 +6,7 @@
 #include <cmath>
 
 #include "cli/arguments.hpp"
+#include "cli/plan_layout.hpp"
 
 namespace onecopy::cli {
 namespace {
@@ -15,13 +16,6 @@ using schedule::Link;
 constexpr std::size_t most_panels = 12;
 constexpr int few_ranks = 16;  // so many have arrows between each other
 constexpr double margin = 24, gap_of_panels = 22;
-
-struct Rect {
-    double x = 0, y = 0, width = 0, height = 0;
-
-    [[nodiscard]] double center_x() const { return x + width / 2; }
-    [[nodiscard]] double center_y() const { return y + height / 2; }
-};
 
 /// Colours that people with any kind of colour vision can tell apart.
 /// Source: Okabe and Ito, "Color Universal Design" (2008).
@@ -74,112 +68,6 @@ std::string escaped(std::string_view text) {
     return out;
 }
 
-/// Where the boxes are in a panel.
-class Layout {
-public:
-    Layout(const PlanGroups& groups, int ranks) : groups_(groups), ranks_(ranks) {
-        for (const Link link : kinds)
-            boxes(link).resize(static_cast<std::size_t>(groups.count(link)));
-        size_ = place_children(top, 0);
-        move_children(top, 0, 0, 0);
-    }
-
-    [[nodiscard]] const Rect& box(Link link, int group) const {
-        return boxes_[static_cast<std::size_t>(link)][static_cast<std::size_t>(group)];
-    }
-    [[nodiscard]] const Rect& size() const noexcept { return size_; }
-    /// Whether the boxes of a kind are drawn: not where the next larger ones hold one each.
-    [[nodiscard]] bool drawn(Link link) const {
-        return link == Link::numa ||
-               groups_.count(link) != groups_.count(static_cast<Link>(static_cast<int>(link) - 1));
-    }
-    static constexpr std::array kinds = {Link::l3, Link::numa, Link::package, Link::machine};
-
-private:
-    // A kind's number one above the packages' stands for the whole machine.
-    static constexpr int top = static_cast<int>(Link::machine) + 1;
-
-    std::vector<Rect>& boxes(Link link) { return boxes_[static_cast<std::size_t>(link)]; }
-
-    /// The groups of the next smaller kind in one.
-    [[nodiscard]] std::vector<int> children(int kind, int group) const {
-        std::vector<int> found;
-        const auto smaller = static_cast<Link>(kind - 1);
-        for (int rank = 0; rank < ranks_; ++rank) {
-            if (kind == top || groups_.of(static_cast<Link>(kind), rank) == group) {
-                found.push_back(groups_.of(smaller, rank));
-            }
-        }
-        std::sort(found.begin(), found.end());
-        found.erase(std::unique(found.begin(), found.end()), found.end());
-        return found;
-    }
-
-    /// How much is left around what is inside, and between it: room for arrows.
-    [[nodiscard]] double room(int kind) const {
-        if (kind == static_cast<int>(Link::numa)) return few() ? 20 : 7;  // around ranks
-        if (kind == top) return 22;
-        return drawn(static_cast<Link>(kind)) ? 16 : 0;
-    }
-    [[nodiscard]] double gap(int kind) const {
-        if (kind == static_cast<int>(Link::numa)) return few() ? 44 : 5;
-        return kind == top ? 58 : kind == static_cast<int>(Link::machine) ? 48 : 42;
-    }
-    [[nodiscard]] bool few() const noexcept { return ranks_ <= few_ranks; }
-
-    /// Sizes: children stand in a grid, a bit wider than high.
-    Rect place_children(int kind, int group) {
-        if (kind == static_cast<int>(Link::l3))
-            return {0, 0, few() ? 14.0 : 6.0, few() ? 14.0 : 6.0};
-        const std::vector<int> inside = children(kind, group);
-        double widest = 0, highest = 0;
-        for (const int child : inside) {
-            Rect& box = boxes(static_cast<Link>(kind - 1))[static_cast<std::size_t>(child)];
-            box = place_children(kind - 1, child);
-            widest = std::max(widest, box.width);
-            highest = std::max(highest, box.height);
-        }
-        const auto n = static_cast<double>(inside.size());
-        const double columns = columns_of(n);
-        const double rows = std::ceil(n / columns);
-        return {0, 0, 2 * room(kind) + columns * widest + (columns - 1) * gap(kind),
-                2 * room(kind) + rows * highest + (rows - 1) * gap(kind)};
-    }
-    /// Full rows, where they are not much wider than high.
-    static double columns_of(double count) {
-        if (count <= 3) return count;
-        const double square = std::ceil(std::sqrt(count));
-        for (double columns = square; columns <= 2 * square; ++columns) {
-            if (std::fmod(count, columns) == 0) return columns;
-        }
-        return square;
-    }
-
-    void move_children(int kind, int group, double x, double y) {
-        if (kind == static_cast<int>(Link::l3)) return;
-        const std::vector<int> inside = children(kind, group);
-        auto& boxes_inside = boxes(static_cast<Link>(kind - 1));
-        double widest = 0, highest = 0;
-        for (const int child : inside) {
-            widest = std::max(widest, boxes_inside[static_cast<std::size_t>(child)].width);
-            highest = std::max(highest, boxes_inside[static_cast<std::size_t>(child)].height);
-        }
-        const auto columns =
-            static_cast<std::size_t>(columns_of(static_cast<double>(inside.size())));
-        for (std::size_t i = 0; i < inside.size(); ++i) {
-            Rect& box = boxes_inside[static_cast<std::size_t>(inside[i])];
-            box.x = x + room(kind) + static_cast<double>(i % columns) * (widest + gap(kind));
-            box.y = y + room(kind) + static_cast<double>(i / columns) * (highest + gap(kind));
-            move_children(kind - 1, inside[i], box.x, box.y);
-        }
-    }
-
-    const PlanGroups& groups_;
-    int ranks_;
-    std::array<std::vector<Rect>, 5> boxes_;
-    Rect size_;
-};
-
 /// Where the straight line from the centre of `box` towards (x, y) leaves it.
 std::pair<double, double> edge_towards(const Rect& box, double x, double y) {
     const double dx = x - box.center_x(), dy = y - box.center_y();
@@ -192,7 +80,9 @@ std::pair<double, double> edge_towards(const Rect& box, double x, double y) {
 class Drawing {
 public:
     Drawing(const Plan& plan, const PlanFigures& figures)
-        : plan_(plan), figures_(figures), layout_(plan.groups, plan.call.ranks) {
+        : plan_(plan),
+          figures_(figures),
+          layout_(plan.groups, plan.call.ranks, ranks_have_arrows()) {
         for (const PlanPhases& phase : figures.by_phase) {
             for (const auto& [flow, bytes] : phase.flows) most_ = std::max(most_, bytes);
             for (const std::uint64_t bytes : inside_l3s(phase)) {
@@ -249,7 +139,7 @@ private:
     /// A tip for each kind of arrow; its size does not follow the width.
     void markers() {
         out_ += "<defs>\n";
-        for (const Link link : Layout::kinds) {
+        for (const Link link : PlanLayout::kinds) {
             out_ += fmt::format(
                 "<marker id=\"tip{}\" viewBox=\"0 0 10 10\" refX=\"7\" refY=\"5\" "
                 "markerWidth=\"{}\" markerHeight=\"{}\" markerUnits=\"userSpaceOnUse\" "
@@ -262,7 +152,7 @@ private:
 
     void legend(double y) {
         double x = margin;
-        for (const Link link : Layout::kinds) {
+        for (const Link link : PlanLayout::kinds) {
             if (figures_.traffic.over(link) == 0) continue;
             out_ += fmt::format(
                 "<rect x=\"{:.1f}\" y=\"{:.1f}\" width=\"18\" height=\"6\" fill=\"{}\"/>\n", x,
@@ -394,7 +284,7 @@ private:
 
     const Plan& plan_;
     const PlanFigures& figures_;
-    Layout layout_;
+    PlanLayout layout_;
     std::uint64_t most_ = 1, most_inside_ = 1;
     std::string out_;
 };
