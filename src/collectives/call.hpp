@@ -39,6 +39,13 @@ struct Call {
 
     [[nodiscard]] std::uint64_t grain() const noexcept { return reduces ? how.element_bytes() : 1; }
 
+    /// Whether its results lie where what it contributes does.
+    [[nodiscard]] bool is_in_place(std::uint64_t from_bytes,
+                                   std::uint64_t to_bytes) const noexcept {
+        const auto begin = [](const std::byte* at) { return reinterpret_cast<std::uintptr_t>(at); };
+        return begin(from) < begin(to) + to_bytes && begin(to) < begin(from) + from_bytes;
+    }
+
     /// Equal at all ranks that make the same call, and hardly where they do not.
     [[nodiscard]] std::uint64_t signature() const noexcept {
         constexpr std::uint64_t odd = 0x9e37'79b9'7f4a'7c15;

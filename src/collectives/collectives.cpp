@@ -53,28 +53,18 @@ Prepared make_bcast(const node::Context& context, Segment memory, int root) noex
     return made;
 }
 
-Prepared make_gather(const node::Context& context, ConstSegment from, Segment to,
+/// gather and scatter: one of them is a rank's own part, the other all of them, at the root.
+Prepared make_rooted(const node::Context& context, Collective what, ConstSegment from, Segment to,
                      int root) noexcept {
-    Prepared made{Call(Collective::gather, root, from.size()), check_root(context, root)};
+    const bool gathers = what == Collective::gather;
+    const ConstSegment own = gathers ? from : to, all = gathers ? to : from;
+    Prepared made{Call(what, root, own.size()), check_root(context, root)};
     made.call.from = from.data();
     made.call.to = to.data();
-    if (!made.error) made.error = check(sound(from));
+    if (!made.error) made.error = check(sound(own));
     if (!made.error && context.rank() == root) {
-        made.error =
-            check(sound(to) && to.size() == from.size() * static_cast<std::size_t>(context.size()));
-    }
-    return made;
-}
-
-Prepared make_scatter(const node::Context& context, ConstSegment from, Segment to,
-                      int root) noexcept {
-    Prepared made{Call(Collective::scatter, root, to.size()), check_root(context, root)};
-    made.call.from = from.data();
-    made.call.to = to.data();
-    if (!made.error) made.error = check(sound(to));
-    if (!made.error && context.rank() == root) {
-        made.error = check(sound(from) &&
-                           from.size() == to.size() * static_cast<std::size_t>(context.size()));
+        made.error = check(sound(all) &&
+                           all.size() == own.size() * static_cast<std::size_t>(context.size()));
     }
     return made;
 }
@@ -144,26 +134,18 @@ Prepared make_parts(Collective what, int root, ConstSegment from, const Parts* f
     return made;
 }
 
-Prepared make_gatherv(const node::Context& context, ConstSegment from, Segment to,
-                      const Parts& parts, int root) noexcept {
-    Prepared made = make_parts(Collective::gather, root, from, nullptr, to, &parts);
+/// As make_rooted(); the parts are those of all of them.
+Prepared make_rooted_parts(const node::Context& context, Collective what, ConstSegment from,
+                           Segment to, const Parts& parts, int root) noexcept {
+    const bool gathers = what == Collective::gather;
+    const ConstSegment own = gathers ? from : to, all = gathers ? to : from;
+    Prepared made =
+        make_parts(what, root, from, gathers ? nullptr : &parts, to, gathers ? &parts : nullptr);
     made.error = check_root(context, root);
-    if (!made.error) made.error = check(sound(from));
+    if (!made.error) made.error = check(sound(own));
     if (!made.error && context.rank() == root) {
-        made.error = check(sound(to) && fits(parts, to.size(), context.size()) &&
-                           parts.bytes[static_cast<std::size_t>(root)] == from.size());
-    }
-    return made;
-}
-
-Prepared make_scatterv(const node::Context& context, ConstSegment from, const Parts& parts,
-                       Segment to, int root) noexcept {
-    Prepared made = make_parts(Collective::scatter, root, from, &parts, to, nullptr);
-    made.error = check_root(context, root);
-    if (!made.error) made.error = check(sound(to));
-    if (!made.error && context.rank() == root) {
-        made.error = check(sound(from) && fits(parts, from.size(), context.size()) &&
-                           parts.bytes[static_cast<std::size_t>(root)] == to.size());
+        made.error = check(sound(all) && fits(parts, all.size(), context.size()) &&
+                           parts.bytes[static_cast<std::size_t>(root)] == own.size());
     }
     return made;
 }
@@ -211,14 +193,14 @@ Prepared make_reduce_scatter(const node::Context& context, ConstSegment from, Se
     Request Collectives::i##name(__VA_ARGS__) { return begin(prepared); }
 
 ONECOPY_FORMS(bcast, make_bcast(*context_, memory, root), Segment memory, int root)
-ONECOPY_FORMS(gather, make_gather(*context_, from, to, root), ConstSegment from, Segment to,
-              int root)
-ONECOPY_FORMS(gatherv, make_gatherv(*context_, from, to, parts, root), ConstSegment from,
-              Segment to, const Parts& parts, int root)
-ONECOPY_FORMS(scatter, make_scatter(*context_, from, to, root), ConstSegment from, Segment to,
-              int root)
-ONECOPY_FORMS(scatterv, make_scatterv(*context_, from, parts, to, root), ConstSegment from,
-              const Parts& parts, Segment to, int root)
+ONECOPY_FORMS(gather, make_rooted(*context_, Collective::gather, from, to, root), ConstSegment from,
+              Segment to, int root)
+ONECOPY_FORMS(gatherv, make_rooted_parts(*context_, Collective::gather, from, to, parts, root),
+              ConstSegment from, Segment to, const Parts& parts, int root)
+ONECOPY_FORMS(scatter, make_rooted(*context_, Collective::scatter, from, to, root),
+              ConstSegment from, Segment to, int root)
+ONECOPY_FORMS(scatterv, make_rooted_parts(*context_, Collective::scatter, from, to, parts, root),
+              ConstSegment from, const Parts& parts, Segment to, int root)
 ONECOPY_FORMS(allgather, make_allgather(*context_, from, to), ConstSegment from, Segment to)
 ONECOPY_FORMS(allgatherv, make_allgatherv(*context_, from, to, parts), ConstSegment from,
               Segment to, const Parts& parts)

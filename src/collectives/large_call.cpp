@@ -31,11 +31,6 @@ std::uint64_t number_of(const std::byte* at) noexcept {
     return static_cast<std::uint64_t>(reinterpret_cast<std::uintptr_t>(at));
 }
 
-bool is_in_place(const Call& call, std::uint64_t from_bytes, std::uint64_t to_bytes) noexcept {
-    return number_of(call.from) < number_of(call.to) + to_bytes &&
-           number_of(call.to) < number_of(call.from) + from_bytes;
-}
-
 }  // namespace
 
 LargeCall::LargeCall(Group& group, const Call& call)
@@ -93,7 +88,7 @@ Look LargeCall::post() noexcept {
     const Blocks blocks = blocks_of(call_.what, group_.rank(), call_.root, group_.size());
     const std::uint64_t from_bytes = static_cast<std::uint64_t>(blocks.from) * call_.bytes;
     const std::uint64_t to_bytes = static_cast<std::uint64_t>(blocks.to) * call_.bytes;
-    const bool in_place = is_in_place(call_, from_bytes, to_bytes);
+    const bool in_place = call_.is_in_place(from_bytes, to_bytes);
     // By some schedules results would be written over what others still read.
     bool mapped = sight_.can_be_seen(call_.from, from_bytes) &&
                   sight_.can_be_seen(call_.to, to_bytes) &&

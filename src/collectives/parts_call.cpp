@@ -44,19 +44,13 @@ void PartsCall::make_room() {
     if (prepared_.error) return;
     if (call.reduces) {
         room_.reset(new std::byte[prepared_.to_bytes * static_cast<std::size_t>(group_.size())]);
-    } else if (call.what == Collective::alltoall && overlaps()) {
-        // In place: what comes would lie over what has not gone yet.
+    } else if (call.what == Collective::alltoall &&
+               call.is_in_place(prepared_.from_bytes, prepared_.to_bytes)) {
+        // What comes would lie over what has not gone yet.
         room_.reset(new std::byte[prepared_.from_bytes]);
         std::memcpy(room_.get(), call.from, prepared_.from_bytes);
         call.from = room_.get();
     }
-}
-
-bool PartsCall::overlaps() const noexcept {
-    const auto begin = [](const std::byte* at) { return reinterpret_cast<std::uintptr_t>(at); };
-    const Call& call = prepared_.call;
-    return begin(call.from) < begin(call.to) + prepared_.to_bytes &&
-           begin(call.to) < begin(call.from) + prepared_.from_bytes;
 }
 
 PartsCall::Part PartsCall::part_of(const Parts& parts, int rank) const noexcept {

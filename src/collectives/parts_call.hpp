@@ -26,7 +26,6 @@ private:
         std::size_t at = 0, bytes = 0;
     };
     void make_room();
-    [[nodiscard]] bool overlaps() const noexcept;
     [[nodiscard]] Part part_of(const Parts& parts, int rank) const noexcept;
     [[nodiscard]] Part whole(std::size_t bytes) const noexcept;
     [[nodiscard]] int operands_of(int rank) const noexcept;
