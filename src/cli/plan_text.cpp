@@ -13,6 +13,7 @@ namespace {
 
 using schedule::Buffer;
 using schedule::Collective;
+using schedule::has_blocks;
 using schedule::Link;
 
 constexpr std::array<std::string_view, 3> buffer_names = {"from", "to", "partial"};
@@ -20,16 +21,6 @@ constexpr std::size_t most_lines = 24;  // of phases, of one form
 
 std::string_view buffer_name(Buffer buffer) {
     return buffer_names[static_cast<std::size_t>(buffer)];
-}
-
-bool has_blocks(Collective what) {
-    using enum Collective;
-    return what == gather || what == scatter || what == allgather || what == alltoall ||
-           what == reduce_scatter;
-}
-bool has_root(Collective what) {
-    using enum Collective;
-    return what == bcast || what == gather || what == scatter || what == reduce;
 }
 
 /// The links that come between any of the ranks.
@@ -222,7 +213,7 @@ std::string plan_title(const schedule::Call& call) {
     return fmt::format("{} of {}{}, {} rank{}{}", name_of(call.what), bytes_text(call.bytes),
                        has_blocks(call.what) ? " a block" : "", call.ranks,
                        call.ranks == 1 ? "" : "s",
-                       has_root(call.what) ? fmt::format(", root {}", call.root) : "");
+                       schedule::has_root(call.what) ? fmt::format(", root {}", call.root) : "");
 }
 
 std::string plan_places(const Plan& plan) {

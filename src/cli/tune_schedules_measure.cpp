@@ -33,12 +33,6 @@ constexpr std::int64_t patience = 20;
 
 unsigned calls_in_a_turn(std::size_t size) { return size <= 1 ? 8 : size <= 3 ? 2 : 1; }
 
-bool has_blocks(Collective what) {
-    return what == Collective::gather || what == Collective::scatter ||
-           what == Collective::allgather || what == Collective::alltoall ||
-           what == Collective::reduce_scatter;
-}
-
 /// What the ranks share; zero at first.
 struct Words {
     Barrier barrier;

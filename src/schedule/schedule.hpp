@@ -28,6 +28,17 @@ enum class Collective : std::uint8_t {
     exscan,
 };
 
+constexpr bool has_root(Collective what) noexcept {
+    using enum Collective;
+    return what == bcast || what == gather || what == scatter || what == reduce;
+}
+/// Whether there is a block for each rank; else there is one vector.
+constexpr bool has_blocks(Collective what) noexcept {
+    using enum Collective;
+    return what == gather || what == scatter || what == allgather || what == alltoall ||
+           what == reduce_scatter;
+}
+
 /// Which of several schedules that give the same result, bit for bit.
 enum class Form : std::uint8_t {
     pull,       ///< who needs a result fetches it from whoever has made it
@@ -41,10 +52,8 @@ struct Call {
     Collective what{};
     Form form = Form::pull;
     int ranks = 1;
-    int root = 0;  ///< of bcast, gather, scatter, reduce
-    /// Of one block. gather, scatter, allgather, alltoall and reduce_scatter have a block for each
-    /// rank; the others one.
-    std::uint64_t bytes = 0;
+    int root = 0;                      ///< where it has_root()
+    std::uint64_t bytes = 0;           ///< of the vector, or of each block
     std::uint64_t grain = 1;           ///< bytes of an element: no step cuts one
     const Domains* domains = nullptr;  ///< of Form::domains; must outlive the call
 };

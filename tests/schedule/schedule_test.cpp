@@ -19,11 +19,6 @@ constexpr Collective collectives[] = {
     Collective::scan,     Collective::exscan};
 constexpr Form plain_forms[] = {Form::pull, Form::push, Form::redundant};
 
-bool has_root(Collective what) {
-    return what == Collective::bcast || what == Collective::gather || what == Collective::scatter ||
-           what == Collective::reduce;
-}
-
 std::vector<int> roots(Collective what, int ranks) {
     if (!has_root(what) || ranks == 1) return {0};
     if (ranks == 2) return {0, 1};

@@ -9,15 +9,13 @@
 #include <unordered_map>
 
 #include "schedule/forms.hpp"
+#include "schedule/names.hpp"
 
 namespace onecopy::schedule::test {
 namespace {
 
 constexpr std::size_t at(int index) { return static_cast<std::size_t>(index); }
 
-constexpr const char* names[] = {"bcast",  "gather",    "scatter",        "allgather", "alltoall",
-                                 "reduce", "allreduce", "reduce_scatter", "scan",      "exscan"};
-constexpr const char* forms[] = {"pull", "push", "redundant", "domains"};
 constexpr const char* buffers[] = {"from", "to", "partial"};
 
 /// Expressions as numbers: below the ranks, a contribution; else two combined. Equal expressions
@@ -491,9 +489,8 @@ std::string fault_of(const Call& call) { return fault_in(call, all_steps(call));
 
 std::string text(const Call& call) {
     std::ostringstream out;
-    out << names[static_cast<int>(call.what)] << " by " << forms[static_cast<int>(call.form)]
-        << ", " << call.ranks << " ranks, root " << call.root << ", " << call.bytes
-        << " bytes of grain " << call.grain;
+    out << name_of(call.what) << " by " << name_of(call.form) << ", " << call.ranks
+        << " ranks, root " << call.root << ", " << call.bytes << " bytes of grain " << call.grain;
     return out.str();
 }
 
