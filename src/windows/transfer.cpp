@@ -13,6 +13,10 @@
 namespace onecopy::windows {
 namespace {
 
+/// Pieces to be put, or to be filled by a get.
+template <class Piece>
+constexpr bool is_put = std::is_same_v<Piece, ConstSegment>;
+
 /// Words by one load and one store, so that whoever looks at them meanwhile sees no half of one.
 void copy_bytes(std::byte* to, const std::byte* from, std::size_t bytes) noexcept {
     switch (bytes) {
@@ -31,6 +35,52 @@ void copy_bytes(std::byte* to, const std::byte* from, std::size_t bytes) noexcep
         default:
             // Of our own part it may be the same memory.
             std::memmove(to, from, bytes);
+    }
+}
+
+/// Between pieces of ours and runs of a part that is mapped at `memory`: as many bytes on both
+/// sides, each list in order.
+template <class Piece>
+void copy_runs(std::span<const Piece> pieces, std::byte* memory,
+               std::span<const WindowRun> runs) noexcept {
+    auto piece = pieces.begin();
+    std::size_t done_of_piece = 0;
+    for (const WindowRun& run : runs) {
+        for (std::size_t done = 0; done < run.bytes;) {
+            while (done_of_piece == piece->size()) {
+                ++piece;
+                done_of_piece = 0;
+            }
+            const std::size_t bytes = std::min(run.bytes - done, piece->size() - done_of_piece);
+            std::byte* const there = memory + run.offset + done;
+            if constexpr (is_put<Piece>) {
+                copy_bytes(there, piece->data() + done_of_piece, bytes);
+            } else {
+                copy_bytes(piece->data() + done_of_piece, there, bytes);
+            }
+            done += bytes;
+            done_of_piece += bytes;
+        }
+    }
+}
+
+/// The same by calls, of a part that is not mapped.
+template <class Piece>
+std::error_code call_for_runs(std::span<const Piece> pieces, const Target& other,
+                              std::span<const WindowRun> runs) noexcept {
+    try {
+        std::vector<RemoteSegment> remote;
+        remote.reserve(runs.size());
+        for (const WindowRun& run : runs) {
+            remote.push_back({other.part.address + run.offset, run.bytes});
+        }
+        if constexpr (is_put<Piece>) {
+            return write(*other.process(), pieces, remote).error;
+        } else {
+            return read(*other.process(), remote, pieces).error;
+        }
+    } catch (const std::bad_alloc&) {
+        return os::no_memory();
     }
 }
 
@@ -65,7 +115,6 @@ std::error_code State::get(Segment into, int rank, std::size_t offset) noexcept 
 template <class Piece>
 std::error_code State::move(std::span<const Piece> pieces, int rank,
                             std::span<const WindowRun> runs) noexcept {
-    constexpr bool puts = std::is_same_v<Piece, ConstSegment>;
     std::uint64_t here = 0, there = 0;
     for (const Piece& piece : pieces) here += piece.size();
     std::error_code error = check(rank, 0, 0);
@@ -82,41 +131,8 @@ std::error_code State::move(std::span<const Piece> pieces, int rank,
     Target& other = target(rank);
     std::byte* const memory = reach(other, error);
     if (error) return error;
-    if (memory == nullptr) {
-        try {
-            std::vector<RemoteSegment> remote;
-            remote.reserve(runs.size());
-            for (const WindowRun& run : runs) {
-                remote.push_back({other.part.address + run.offset, run.bytes});
-            }
-            if constexpr (puts) {
-                error = write(*other.process(), pieces, remote).error;
-            } else {
-                error = read(*other.process(), remote, pieces).error;
-            }
-        } catch (const std::bad_alloc&) {
-            return os::no_memory();
-        }
-        return after_call(other, error);
-    }
-    auto piece = pieces.begin();
-    std::size_t done_of_piece = 0;
-    for (const WindowRun& run : runs) {
-        for (std::size_t done = 0; done < run.bytes;) {
-            while (done_of_piece == piece->size()) {
-                ++piece;
-                done_of_piece = 0;
-            }
-            const std::size_t bytes = std::min(run.bytes - done, piece->size() - done_of_piece);
-            if constexpr (puts) {
-                copy_bytes(memory + run.offset + done, piece->data() + done_of_piece, bytes);
-            } else {
-                copy_bytes(piece->data() + done_of_piece, memory + run.offset + done, bytes);
-            }
-            done += bytes;
-            done_of_piece += bytes;
-        }
-    }
+    if (memory == nullptr) return after_call(other, call_for_runs(pieces, other, runs));
+    copy_runs(pieces, memory, runs);
     return {};
 }
 
