@@ -20,6 +20,14 @@ Reduction reduction_by(onecopy_operation* operation, std::size_t element_bytes,
     return Function{operation, element_bytes, context};
 }
 
+/// Where exscan's result goes. Rank 0 gets none, and MPI's programs name no memory there: its own
+/// contribution's is as good, since nothing is written to it.
+Segment result_before(const Communicator& ranks, const void* from, void* to,
+                      std::size_t bytes) noexcept {
+    if (ranks.rank() == 0 && to == nullptr) to = const_cast<void*>(from);
+    return to_receive(to, bytes);
+}
+
 }  // namespace
 
 extern "C" {
@@ -199,21 +207,23 @@ int onecopy_iscan_by(onecopy_comm* comm, const void* from, void* to, size_t byte
 int onecopy_exscan(onecopy_comm* comm, const void* from, void* to, size_t bytes,
                    unsigned long flags) {
     return make_collective(comm, [&](Communicator& ranks, std::error_code& error) {
-        ranks.exscan(to_send(from, bytes), to_receive(to, bytes), reduction_by(flags), error);
+        ranks.exscan(to_send(from, bytes), result_before(ranks, from, to, bytes),
+                     reduction_by(flags), error);
     });
 }
 
 int onecopy_iexscan(onecopy_comm* comm, const void* from, void* to, size_t bytes,
                     unsigned long flags, onecopy_request** request) {
     return begin_collective(comm, request, [&](Communicator& ranks) {
-        return ranks.iexscan(to_send(from, bytes), to_receive(to, bytes), reduction_by(flags));
+        return ranks.iexscan(to_send(from, bytes), result_before(ranks, from, to, bytes),
+                             reduction_by(flags));
     });
 }
 
 int onecopy_exscan_by(onecopy_comm* comm, const void* from, void* to, size_t bytes,
                       onecopy_operation* operation, size_t element_bytes, void* context) {
     return make_collective(comm, [&](Communicator& ranks, std::error_code& error) {
-        ranks.exscan(to_send(from, bytes), to_receive(to, bytes),
+        ranks.exscan(to_send(from, bytes), result_before(ranks, from, to, bytes),
                      reduction_by(operation, element_bytes, context), error);
     });
 }
@@ -222,7 +232,7 @@ int onecopy_iexscan_by(onecopy_comm* comm, const void* from, void* to, size_t by
                        onecopy_operation* operation, size_t element_bytes, void* context,
                        onecopy_request** request) {
     return begin_collective(comm, request, [&](Communicator& ranks) {
-        return ranks.iexscan(to_send(from, bytes), to_receive(to, bytes),
+        return ranks.iexscan(to_send(from, bytes), result_before(ranks, from, to, bytes),
                              reduction_by(operation, element_bytes, context));
     });
 }
