@@ -27,10 +27,6 @@ bool has_blocks(Collective what) {
     return what == gather || what == scatter || what == allgather || what == alltoall ||
            what == reduce_scatter;
 }
-bool has_root(Collective what) {
-    using enum Collective;
-    return what == bcast || what == gather || what == scatter || what == reduce;
-}
 
 /// The links that come between any of the ranks.
 std::vector<Link> links_between(const PlanGroups& groups) {
@@ -237,6 +233,11 @@ std::string plan_places(const Plan& plan) {
         cores == 1 ? "" : "s", plan.machine.name, ranks > cores ? ", several ranks on each" : "",
         counted(Link::machine, "package", "packages"),
         counted(Link::package, "NUMA node", "NUMA nodes"), counted(Link::numa, "L3", "L3s"));
+}
+
+bool has_root(Collective what) {
+    using enum Collective;
+    return what == bcast || what == gather || what == scatter || what == reduce;
 }
 
 std::string plan_table(const Plan& plan) {

@@ -17,6 +17,9 @@ struct Plan {
     const std::vector<PlanFigures>& forms;
 };
 
+/// Whether one rank of such a call is not as the others.
+bool has_root(schedule::Collective what);
+
 /// The forms side by side, and each phase by phase.
 std::string plan_table(const Plan& plan);
 
