@@ -2,10 +2,12 @@
 //
 //     onecopy run -n 4 -- build/release/examples/example_histogram
 //     onecopy run -n 2 -- build/release/examples/example_histogram --latency
+#include <algorithm>
 #include <array>
 #include <chrono>
 #include <cstdint>
 #include <cstdio>
+#include <exception>
 #include <numeric>
 #include <onecopy/node.hpp>
 #include <onecopy/window.hpp>
@@ -68,12 +70,16 @@ void print_latencies(onecopy::Node& node) {
 
 }  // namespace
 
-int main(int argc, char** argv) {
+int main(int argc, char** argv) try {
     onecopy::Node node;
     onecopy::Communicator& world = node.world();
-    if (argc > 1 && std::string_view(argv[1]) == "--latency") {
-        print_latencies(node);
-        return 0;
+    if (argc > 1) {
+        if (std::string_view(argv[1]) == "--latency" && argc == 2 && world.size() > 1) {
+            print_latencies(node);
+            return 0;
+        }
+        std::fprintf(stderr, "histogram: write no argument, or --latency with two ranks or more\n");
+        return 2;
     }
 
     // Each rank has a part of the bins, in memory that all have mapped.
@@ -105,4 +111,7 @@ int main(int argc, char** argv) {
                     static_cast<unsigned long long>(sum));
     }
     return sum == expected ? 0 : 1;
+} catch (const std::exception& error) {  // not started as a rank, a rank that died, ...
+    std::fprintf(stderr, "%s\n", error.what());
+    return 1;
 }

@@ -2,12 +2,13 @@
 //
 //     onecopy run -n 4 -- build/release/examples/example_ring
 #include <cstdio>
+#include <exception>
 #include <memory_resource>
 #include <numeric>
 #include <onecopy/node.hpp>
 #include <vector>
 
-int main() {
+int main() try {
     onecopy::Node node;
     onecopy::Communicator& world = node.world();
     const int right = (world.rank() + 1) % world.size();
@@ -34,5 +35,8 @@ int main() {
     world.barrier();
     if (world.rank() == 0) std::printf("%d ranks, sum %d\n", world.size(), sum);
     return first == left && (world.rank() != 0 || sum == world.size() * (world.size() - 1) / 2) ? 0
-                                                                                              : 1;
+                                                                                                : 1;
+} catch (const std::exception& error) {  // not started as a rank, a rank that died, ...
+    std::fprintf(stderr, "%s\n", error.what());
+    return 1;
 }

@@ -18,8 +18,9 @@
  * not to be touched. Of different calls, and otherwise, they must not overlap; but a rank's own
  * contribution may stand where the result is to be, and is left in place: for reductions `from` is
  * `to`; for gather and allgather `from`, and for scatter `to`, is the own part of the other (in a
- * gather or scatter at the root); for alltoall `from` is `to`. What counts at the root alone may be
- * NULL elsewhere.
+ * gather or scatter at the root); for alltoall and alltoallv `from` is `to` (what a rank sends by
+ * alltoallv is copied aside first, which takes as much memory for the call). What counts at the root
+ * alone may be NULL elsewhere.
  *
  * Parts. Where they may have different sizes `part_bytes` has one for each rank, and `part_offsets`
  * says how far from the memory's begin each part is; NULL: one behind the other. Those to be
@@ -174,7 +175,7 @@ int onecopy_iscan_by(onecopy_comm* comm, const void* from, void* to, size_t byte
                      onecopy_operation* operation, size_t element_bytes, void* context,
                      onecopy_request** request);
 
-/* Of those before itself. Rank 0's `to` stays as it is. */
+/* Of those before itself. Rank 0's `to` stays as it is, and may be NULL. */
 int onecopy_exscan(onecopy_comm* comm, const void* from, void* to, size_t bytes,
                    unsigned long flags);
 int onecopy_exscan_by(onecopy_comm* comm, const void* from, void* to, size_t bytes,

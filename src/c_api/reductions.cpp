@@ -85,6 +85,13 @@ int ireduce_scatter(onecopy_comm* comm, const void* from, void* to, const std::s
     });
 }
 
+/// Rank 0 gets no result of exscan, and MPI's programs name no memory for it there: its own
+/// contribution's is as good, since nothing is written to it.
+void* result_of_exscan(const onecopy_comm* comm, const void* from, void* to) noexcept {
+    const bool is_first = onecopy_comm_rank(comm) == 0;
+    return is_first && to == nullptr ? const_cast<void*>(from) : to;
+}
+
 }  // namespace
 
 extern "C" {
@@ -208,24 +215,26 @@ int onecopy_iscan_by(onecopy_comm* comm, const void* from, void* to, size_t byte
 
 int onecopy_exscan(onecopy_comm* comm, const void* from, void* to, size_t bytes,
                    unsigned long flags) {
-    return combine(comm, &Communicator::exscan, from, to, bytes, reduction_by(flags));
+    return combine(comm, &Communicator::exscan, from, result_of_exscan(comm, from, to), bytes,
+                   reduction_by(flags));
 }
 
 int onecopy_iexscan(onecopy_comm* comm, const void* from, void* to, size_t bytes,
                     unsigned long flags, onecopy_request** request) {
-    return combine(comm, &Communicator::iexscan, from, to, bytes, reduction_by(flags), request);
+    return combine(comm, &Communicator::iexscan, from, result_of_exscan(comm, from, to), bytes,
+                   reduction_by(flags), request);
 }
 
 int onecopy_exscan_by(onecopy_comm* comm, const void* from, void* to, size_t bytes,
                       onecopy_operation* operation, size_t element_bytes, void* context) {
-    return combine(comm, &Communicator::exscan, from, to, bytes,
+    return combine(comm, &Communicator::exscan, from, result_of_exscan(comm, from, to), bytes,
                    reduction_by(operation, element_bytes, context));
 }
 
 int onecopy_iexscan_by(onecopy_comm* comm, const void* from, void* to, size_t bytes,
                        onecopy_operation* operation, size_t element_bytes, void* context,
                        onecopy_request** request) {
-    return combine(comm, &Communicator::iexscan, from, to, bytes,
+    return combine(comm, &Communicator::iexscan, from, result_of_exscan(comm, from, to), bytes,
                    reduction_by(operation, element_bytes, context), request);
 }
 

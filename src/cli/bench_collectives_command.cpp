@@ -48,7 +48,7 @@ CollectivesBench checked(const JobOptions& typed) {
         if (bytes % sizeof(double) == 0) continue;
         throw WrongInput(fmt::format(
             "{}: --sizes {}: {} bytes are no whole number of doubles; choose multiples of 8", asked,
-            typed.sizes, bytes));
+            *typed.sizes, bytes));
     }
     return bench;
 }

@@ -142,17 +142,7 @@ void add_bench_transfer(CLI::App& bench, int& exit_status) {
 void add_bench_command(CLI::App& app, int& exit_status) {
     CLI::App& bench = add_command(app, "bench", "Measure this machine, and onecopy on it",
                                   std::string(bench_footer));
-    bench.require_subcommand(0, 1);
-    bench.allow_extras();  // refused below, in our words
-    bench.callback([&bench] {
-        if (!bench.get_subcommands().empty()) return;
-        const std::vector<std::string> rest = bench.remaining();
-        throw WrongInput(rest.empty()
-                             ? "bench: no bench is named; `onecopy bench --help` lists them"
-                             : fmt::format("bench {}: no such bench; `onecopy bench --help` lists "
-                                           "them",
-                                           rest.front()));
-    });
+    bench.require_subcommand(1);
     add_bench_transfer(bench, exit_status);
     add_bench_mpi(bench, exit_status);
     add_bench_heap(bench, exit_status);

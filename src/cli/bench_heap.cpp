@@ -268,7 +268,6 @@ Report run_heap_bench(const HeapBench& bench, std::FILE* out) {
             HeapCell(bench, cpus, work, bytes).run(report);
         }
         print_rows(out, heading_of(work), std::span(report.rows).subspan(first), plain);
-        std::fflush(out);
     }
     return report;
 }

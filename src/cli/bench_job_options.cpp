@@ -42,7 +42,7 @@ JobBench JobOptions::checked(const JobChoices& choices) const {
     JobBench bench;
     bench.works = parse_choice(asked, "--works", works, choices.works);
     bench.ways = parse_choice(asked, "--ways", ways, names_of(choices.ways));
-    if (!sizes.empty()) bench.sizes = parse_sizes(asked, sizes, max_bytes);
+    if (sizes) bench.sizes = parse_sizes(asked, *sizes, max_bytes);
     bench.ranks = parse_ranks(asked, ranks, max_ranks, choices.even_ranks);
     if (repetitions < 0 || repetitions > max_rounds) {
         throw WrongInput(fmt::format("{}: --repetitions {}: choose from 0 to {}", asked,

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <CLI/CLI.hpp>
+#include <optional>
 #include <span>
 #include <string>
 #include <string_view>
@@ -23,7 +24,7 @@ struct JobChoices {
 struct JobOptions {
     std::string works = "all";
     std::string ways = "all";
-    std::string sizes;
+    std::optional<std::string> sizes;  // otherwise what suits each work
     std::string ranks = "2,4,8";
     int repetitions = 0;
     bool quick = false;

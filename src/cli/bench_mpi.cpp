@@ -14,6 +14,7 @@
 #include "cli/bench_run.hpp"
 #include "cli/errors.hpp"
 #include "cli/mpi_launch.hpp"
+#include "cli/tool.hpp"
 
 namespace onecopy::cli {
 namespace {
@@ -30,6 +31,18 @@ constexpr std::uint64_t max_bytes = std::uint64_t{1} << 30;
 constexpr std::uint64_t smallest_judged = 256 << 10;
 constexpr std::uint64_t largest_judged = 16 << 20;
 constexpr double limit = 1.2;
+
+constexpr std::string_view footer =
+    "Works:\n"
+    "  allreduce, reduce  sums of doubles, one call after a barrier\n"
+    "Ways:\n"
+    "  openmpi            Open MPI as installed\n"
+    "  openmpi-nocma      the same, without its single copy\n"
+    "  openmpi+onecopy    as installed, under `onecopy mpi`\n"
+    "\n"
+    "Examples:\n"
+    "  onecopy bench mpi\n"
+    "  onecopy bench mpi --works allreduce --sizes 256K,4M --json a.json --plot a.svg\n";
 
 /// The launcher of Open MPI, wherever Debian's alternatives point.
 std::string find_launcher() {
@@ -135,8 +148,8 @@ struct MpiOptions {
 
 MpiBench checked(const MpiOptions& options) {
     MpiBench bench;
-    bench.works = parse_names(asked, "--works", options.works, works);
-    bench.ways = parse_names(asked, "--ways", options.ways, ways);
+    bench.works = parse_choice(asked, "--works", options.works, works);
+    bench.ways = parse_choice(asked, "--ways", options.ways, ways);
     bench.sizes = parse_sizes(asked, options.sizes, max_bytes);
     bench.ranks = parse_ranks(asked, options.ranks, max_ranks);
     for (const std::uint64_t bytes : bench.sizes) {
@@ -236,7 +249,8 @@ std::vector<Verdict> judge_mpi(std::span<const Row> rows) {
 
 void add_bench_mpi(CLI::App& bench, int& exit_status) {
     CLI::App* command =
-        bench.add_subcommand("mpi", "Reductions of an unmodified MPI program, with and without us");
+        &add_command(bench, "mpi", "Reductions of an unmodified MPI program, with and without us",
+                     std::string(footer));
     auto options = std::make_shared<MpiOptions>();
     command->add_option("--works", options->works, "What is to be done")
         ->type_name("LIST")

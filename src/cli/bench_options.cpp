@@ -23,6 +23,9 @@ void for_each_piece(std::string_view text, Visit&& visit) {
     }
 }
 
+/// As it is shown in a complaint: what is empty would not be seen.
+std::string_view shown(std::string_view text) { return text.empty() ? "\"\"" : text; }
+
 }  // namespace
 
 std::string human_bytes(std::uint64_t bytes) {
@@ -46,7 +49,7 @@ std::vector<std::uint64_t> parse_sizes(std::string_view asked, std::string_view 
             throw WrongInput(
                 fmt::format("{}: --sizes {}: '{}' is no size between 1 and {}; write "
                             "a list like 8,1K,64K,4M",
-                            asked, text, piece, human_bytes(max_bytes)));
+                            asked, shown(text), piece, human_bytes(max_bytes)));
         }
         sizes.push_back(bytes);
     });
@@ -62,7 +65,7 @@ std::vector<std::string> parse_names(std::string_view asked, std::string_view wh
     for_each_piece(text, [&](std::string_view piece) {
         if (std::find(known.begin(), known.end(), piece) == known.end()) {
             throw WrongInput(fmt::format("{}: {} {}: '{}' is unknown; choose from {}", asked, what,
-                                         text, piece, fmt::join(known, ",")));
+                                         shown(text), piece, fmt::join(known, ",")));
         }
         named.push_back(piece);
     });
@@ -76,8 +79,14 @@ std::vector<std::string> parse_names(std::string_view asked, std::string_view wh
 std::vector<std::string> parse_choice(std::string_view asked, std::string_view what,
                                       std::string_view text,
                                       std::span<const std::string_view> known) {
-    if (text == "all") return {known.begin(), known.end()};
-    return parse_names(asked, what, text, known);
+    constexpr std::string_view all = "all";
+    bool has_all = false;
+    for_each_piece(text, [&](std::string_view piece) { has_all = has_all || piece == all; });
+    if (!has_all) return parse_names(asked, what, text, known);
+    std::vector<std::string_view> and_all(known.begin(), known.end());
+    and_all.push_back(all);
+    parse_names(asked, what, text, and_all);  // a slip is one beside "all", too
+    return {known.begin(), known.end()};
 }
 
 std::vector<int> parse_ranks(std::string_view asked, std::string_view text, int most, bool even) {
@@ -91,7 +100,7 @@ std::vector<int> parse_ranks(std::string_view asked, std::string_view text, int 
             throw WrongInput(
                 fmt::format("{}: --ranks {}: '{}' is no {}number from 2 to {}; write "
                             "2,4",
-                            asked, text, piece, even ? "even " : "", most));
+                            asked, shown(text), piece, even ? "even " : "", most));
         }
         ranks.push_back(number);
     });

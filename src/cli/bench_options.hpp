@@ -24,7 +24,7 @@ std::vector<std::string> parse_names(std::string_view asked, std::string_view wh
                                      std::string_view text,
                                      std::span<const std::string_view> known);
 
-/// The same, or all of `known` for "all".
+/// The same, or all of `known` where "all" is among the names.
 std::vector<std::string> parse_choice(std::string_view asked, std::string_view what,
                                       std::string_view text,
                                       std::span<const std::string_view> known);

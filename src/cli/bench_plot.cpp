@@ -49,17 +49,79 @@ std::vector<std::string> distinct(const std::vector<Row>& rows, std::string Row:
 }
 
 /// The colour and point of a way are the same in every panel.
-std::string line_style(const std::vector<std::string>& ways, const std::string& way) {
-    if (way == own_way) return fmt::format("lc rgb '{}' lw 3 pt 7 ps 0.6", own_colour);
-    const auto index =
-        static_cast<std::size_t>(std::find(ways.begin(), ways.end(), way) - ways.begin());
-    constexpr std::array<int, 6> points = {4, 6, 8, 10, 12, 2};
-    return fmt::format("lc rgb '{}' lw 1.5 pt {} ps 0.6", colours[index % colours.size()],
-                       points[index % points.size()]);
-}
+struct Style {
+    Style(const std::vector<std::string>& ways, const std::string& way) {
+        if (way == own_way) {
+            line = fmt::format("lc rgb '{}' lw 3", own_colour);
+            point = "pt 7 ps 0.6";
+            return;
+        }
+        const auto index =
+            static_cast<std::size_t>(std::find(ways.begin(), ways.end(), way) - ways.begin());
+        constexpr std::array<int, 6> points = {4, 6, 8, 10, 12, 2};
+        line = fmt::format("lc rgb '{}' lw 1.5", colours[index % colours.size()]);
+        point = fmt::format("pt {} ps 0.6", points[index % points.size()]);
+    }
+
+    std::string line, point;
+};
+
+/// Where what is, in pixels. The key of all panels stands between the picture's title and the first
+/// of them: over the lines of a panel it would hide some.
+struct Sheet {
+    static constexpr std::size_t panel_width = 560, panel_height = 400, title = 40;
+    static constexpr std::size_t key_row_height = 20;
+
+    Sheet(std::size_t panels, const std::vector<std::string>& ways)
+        : columns(panels > 1 ? 2 : 1),
+          lines((panels + columns - 1) / columns),
+          width(columns * panel_width),
+          key_entry_width(key_width_of(ways)),
+          key_columns(std::clamp<std::size_t>(width / key_entry_width, 1, ways.size())),
+          key_height((ways.size() + key_columns - 1) / key_columns * key_row_height),
+          height(lines * panel_height + title + key_height) {}
+
+    /// As gnuplot counts: parts of the whole, from the left and from the bottom.
+    [[nodiscard]] double across(std::size_t pixels) const {
+        return static_cast<double>(pixels) / static_cast<double>(width);
+    }
+    [[nodiscard]] double up(std::size_t pixels) const {
+        return static_cast<double>(pixels) / static_cast<double>(height);
+    }
+
+    /// gnuplot's own key would be no wider than a panel.
+    [[nodiscard]] std::string key(const std::vector<std::string>& ways) const {
+        const std::size_t left = (width - key_columns * key_entry_width) / 2;
+        std::string script;
+        for (std::size_t i = 0; i < ways.size(); ++i) {
+            const Style style(ways, ways[i]);
+            const std::size_t x = left + i % key_columns * key_entry_width;
+            const double y = 1 - up(title + i / key_columns * key_row_height + key_row_height / 2);
+            script += fmt::format(
+                "set arrow from screen {0:.4f},{1:.4f} to screen {2:.4f},{1:.4f} nohead {3}\n"
+                "set label '' at screen {4:.4f},{1:.4f} point {3} {5}\n"
+                "set label {6} at screen {7:.4f},{1:.4f} left noenhanced\n",
+                across(x), y, across(x + sample), style.line, across(x + sample / 2), style.point,
+                gnuplot_string(ways[i]), across(x + sample + gap));
+        }
+        return script;
+    }
+
+    std::size_t columns, lines, width, key_entry_width, key_columns, key_height, height;
+
+private:
+    static constexpr std::size_t sample = 28, gap = 6;
+
+    static std::size_t key_width_of(const std::vector<std::string>& ways) {
+        constexpr std::size_t letter = 7, to_the_next = 20;
+        std::size_t letters = 0;
+        for (const std::string& way : ways) letters = std::max(letters, way.size());
+        return sample + gap + letters * letter + to_the_next;
+    }
+};
 
 std::string panel(const Report& report, const std::string& work,
-                  const std::vector<std::string>& ways, bool with_key) {
+                  const std::vector<std::string>& ways) {
     int ranks = 0;
     for (const Row& row : report.rows) {
         if (row.work == work) ranks = std::max(ranks, row.ranks);
@@ -73,18 +135,18 @@ std::string panel(const Report& report, const std::string& work,
                 points += fmt::format("{} {:.6g}\n", row.bytes, row.gb_per_s);
             }
         }
-        // An empty block is drawn as nothing, but stands in the key, which is shared by all panels.
-        if (points.empty()) points = "NaN NaN\n";
+        if (points.empty()) continue;
         const std::string block = fmt::format("$w{}", data.size());
         data += fmt::format("{} << EOD\n{}EOD\n", block, points);
-        lines += fmt::format("{}{} using 1:2 with linespoints {} title {}",
-                             lines.empty() ? "plot " : ", \\\n     ", block, line_style(ways, way),
-                             gnuplot_string(way));
+        const Style style(ways, way);
+        lines +=
+            fmt::format("{}{} using 1:2 with linespoints {} {}",
+                        lines.empty() ? "plot " : ", \\\n     ", block, style.line, style.point);
     }
     return fmt::format(
-        "{}set title {} offset 0,-0.4\n{}\n{}\n", data,
-        gnuplot_string(fmt::format("{}, {} processes", work, ranks)),
-        with_key ? "set key right bottom reverse Left samplen 2 spacing 1.1" : "unset key", lines);
+        "{}set title {} offset 0,-0.4\n{}\n", data,
+        gnuplot_string(fmt::format("{}, {} process{}", work, ranks, ranks == 1 ? "" : "es")),
+        lines);
 }
 
 }  // namespace
@@ -111,8 +173,8 @@ std::string plot_script(const Report& whole, const std::string& path) {
     // Drawn first: its thick line leaves those on top of it visible.
     std::stable_partition(ways.begin(), ways.end(),
                           [](const std::string& way) { return way == own_way; });
-    const std::size_t columns = works.size() > 1 ? 2 : 1;
-    const std::size_t lines = (works.size() + columns - 1) / columns;
+    if (works.empty()) return {};
+    const Sheet sheet(works.size(), ways);
     std::uint64_t least = UINT64_MAX;
     std::uint64_t most = 1;
     double slowest = 1;
@@ -124,7 +186,8 @@ std::string plot_script(const Report& whole, const std::string& path) {
         fastest = std::max(fastest, row.gb_per_s);
     }
     std::string ticks;
-    for (std::uint64_t at = 8; at <= most; at *= 8) {
+    const std::uint64_t step = most / least >= 64 ? 8 : 2;
+    for (std::uint64_t at = 8; at <= most; at *= step) {
         if (at >= least)
             ticks += fmt::format("{}'{}' {}", ticks.empty() ? "" : ", ", human_bytes(at), at);
     }
@@ -138,22 +201,30 @@ std::string plot_script(const Report& whole, const std::string& path) {
         "set grid xtics ytics lc rgb '#dddddd' lt 1\n"
         "set border 3 lc rgb '#666666'\n"
         "set xlabel 'message'\nset ylabel 'GB/s'\n"
-        "set multiplot layout {},{} title {} font ',13' noenhanced\n"
-        "set title noenhanced\nset key noenhanced\n",
-        columns * 560, lines * 400 + 40, gnuplot_string(path), static_cast<double>(least) / 1.5,
-        static_cast<double>(most) * 1.5, slowest / 1.5, fastest * 2, ticks, lines, columns,
+        "set multiplot layout {},{} title {} font ',13' noenhanced "
+        "margins screen {:.4f},{:.4f},{:.4f},{:.4f} spacing screen {:.4f},{:.4f}\n"
+        "set title noenhanced\nunset key\n",
+        sheet.width, sheet.height, gnuplot_string(path), static_cast<double>(least) / 1.5,
+        static_cast<double>(most) * 1.5, slowest / 1.5, fastest * 2, ticks, sheet.lines,
+        sheet.columns,
         gnuplot_string(fmt::format("{}: {}, Linux {}", report.title, report.machine.cpu,
-                                   report.machine.kernel)));
-    bool with_key = true;
-    for (const std::string& work : works) {
-        script += panel(report, work, ways, with_key);
-        with_key = false;
-    }
+                                   report.machine.kernel)),
+        sheet.across(80), 1 - sheet.across(24), sheet.up(62),
+        1 - sheet.up(Sheet::title + sheet.key_height + 30), sheet.across(104), sheet.up(100));
+    script += sheet.key(ways);
+    for (const std::string& work : works)
+        script += panel(report, work, ways) + "unset label\nunset arrow\n";
     return script + "unset multiplot\n";
 }
 
 void write_plot(std::string_view asked, const std::string& path, const Report& report) {
     const std::string script = plot_script(report, path);
+    if (script.empty()) {
+        throw Failure(
+            fmt::format("{}: --plot {}: nothing of this has a size and a speed, as a "
+                        "barrier has none; leave --plot out",
+                        asked, path));
+    }
     std::FILE* file = std::tmpfile();
     if (file == nullptr || std::fwrite(script.data(), 1, script.size(), file) != script.size() ||
         std::fflush(file) != 0) {
@@ -190,7 +261,7 @@ void write_plot(std::string_view asked, const std::string& path, const Report& r
     }
     if (status != 0) {
         throw Failure(fmt::format(
-            "{}: --plot {}: gnuplot did not draw it{}{}; see its message, or "
+            "{}: --plot {}: gnuplot did not draw it{}{}; name another file, or "
             "leave --plot out",
             asked, path, error != 0 ? ": " : "", error != 0 ? std::strerror(error) : ""));
     }

@@ -108,7 +108,6 @@ Report run_ranks_bench(const RanksBench& bench, std::FILE* out) {
         if (work == "collectives") measure_collectives(bench, report);
         if (work == "kill" || work == "kill_collectives") measure_kill(bench, work, report);
         print_figures(out, heading_of(work), std::span(report.figures).subspan(first));
-        std::fflush(out);
     }
     return report;
 }

@@ -8,7 +8,9 @@
 #include <cerrno>
 #include <cmath>
 #include <cstring>
+#include <filesystem>
 #include <nlohmann/json.hpp>
+#include <system_error>
 
 #include "cli/bench_options.hpp"
 #include "cli/bench_plot.hpp"
@@ -91,6 +93,20 @@ nlohmann::ordered_json row_json(const Row& row) {
             {"gb_per_s", rounded(row.gb_per_s)},
             {"repetitions", row.repetitions},
             {"verified", row.verified}};
+}
+
+/// What is printed must arrive before more is measured: nobody would see the rest.
+void flush(std::FILE* out) {
+    if (std::fflush(out) != 0) throw std::system_error(errno, std::generic_category());
+}
+
+bool same_file(const std::string& one, const std::string& other) {
+    namespace fs = std::filesystem;
+    std::error_code ignored;
+    const auto whole = [&](const std::string& path) {  // of a file that need not be there yet
+        return fs::weakly_canonical(fs::absolute(path, ignored), ignored);
+    };
+    return whole(one) == whole(other) || fs::equivalent(one, other, ignored);
 }
 
 /// One element a line: a report stays readable, and two of them can be compared by diff.
@@ -194,6 +210,7 @@ void print_rows(std::FILE* out, std::string_view heading, std::span<const Row> r
                    short_number(row.p90_us), short_number(row.gb_per_s), ratio, baseline.size() + 2,
                    row.repetitions, row.verified ? "" : "  WRONG BYTES");
     }
+    flush(out);
 }
 
 void print_figures(std::FILE* out, std::string_view heading, std::span<const Figure> figures) {
@@ -211,6 +228,7 @@ void print_figures(std::FILE* out, std::string_view heading, std::span<const Fig
                    short_number(figure.worst), figure.count);
         ranks = figure.ranks;
     }
+    flush(out);
 }
 
 void print_verdicts(std::FILE* out, std::span<const Verdict> verdicts) {
@@ -262,6 +280,10 @@ void ReportFiles::add_options(CLI::App& app) {
 }
 
 void ReportFiles::check(std::string_view asked) const {
+    if (!json.empty() && !plot.empty() && same_file(json, plot)) {
+        throw WrongInput(fmt::format("{}: --json {} --plot {}: one file cannot be both; name two",
+                                     asked, json, plot));
+    }
     for (const auto& [option, path] : {std::pair("--json", &json), std::pair("--plot", &plot)}) {
         if (path->empty()) continue;
         if (const int error = why_not_writable(*path)) {
@@ -281,7 +303,13 @@ void finish_report(std::FILE* out, std::string_view asked, const Report& report,
                    const ReportFiles& files) {
     print_verdicts(out, report.verdicts);
     print_caption(out, report);
-    std::fflush(out);
+    flush(out);
+    if (report.rows.empty() && report.figures.empty() && report.failures.empty()) {
+        throw Failure(fmt::format(
+            "{}: nothing was measured: none of these ways is here and does any of these works at "
+            "these sizes; the lines above say what was left out, `onecopy {} --help` what there is",
+            asked, asked));
+    }
     if (!files.json.empty()) write_file(asked, files.json, to_json(report));
     if (!files.plot.empty()) write_plot(asked, files.plot, report);
     if (!report.failures.empty()) {

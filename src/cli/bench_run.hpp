@@ -8,6 +8,7 @@
 
 #include "cli/bench_options.hpp"
 #include "cli/bench_report.hpp"
+#include "cli/output.hpp"
 
 namespace onecopy::cli {
 
@@ -20,6 +21,7 @@ void when_asked(CLI::App& command, std::string_view asked, std::shared_ptr<Optio
     command.allow_extras();  // refused below, in our words
     command.callback([=, options = std::move(options), &command, &exit_status] {
         refuse_rest(asked, command);
+        refuse_closed_output(asked);
         const Report report = measure(std::as_const(*options));
         finish_report(stdout, asked, report, options->files);
         exit_status = 0;

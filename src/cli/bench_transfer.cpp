@@ -125,7 +125,6 @@ Report run_transfer_bench(const TransferBench& bench, std::FILE* out) {
             measure_group(bench, work, count, sizes, ways, std::span(cpus).first(used), report);
         }
         print_rows(out, heading_of(work), std::span(report.rows).subspan(first), "memcpy");
-        std::fflush(out);
     }
     return report;
 }

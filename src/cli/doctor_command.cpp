@@ -3,6 +3,8 @@
 
 #include <cstdio>
 #include <memory>
+#include <optional>
+#include <string>
 
 #include "cli/arguments.hpp"
 #include "cli/commands.hpp"
@@ -23,14 +25,14 @@ void add_doctor_command(CLI::App& app, int& exit_status) {
         "\n"
         "Exit status: 0 if memory can be read, 1 if not, 2 for wrong input.\n");
     struct Options {
-        std::string pid;
+        std::optional<std::string> pid;  // "", of a variable that is not set, is no number
         bool json = false;
     };
     auto options = std::make_shared<Options>();
     command.add_option("PID", options->pid, "The process to reach; left out: any")->type_name("");
     command.add_flag("--json", options->json, "Print the same as JSON (docs/doctor.md)");
     command.callback([options, &exit_status] {
-        const int pid = options->pid.empty() ? 0 : parse_pid("doctor", options->pid);
+        const int pid = options->pid ? parse_pid("doctor", *options->pid) : 0;
         Facts facts = gather_facts(true);
         if (pid > 0) facts.target = gather_target(facts.caller, pid);
         const Diagnosis diagnosis = diagnose(facts);

@@ -24,6 +24,12 @@ std::string write_refusal(std::string_view where, std::uint64_t written, int err
                        remedy);
 }
 
+void refuse_closed_output(std::string_view asked) {
+    const int flags = ::fcntl(STDOUT_FILENO, F_GETFL);
+    if (flags >= 0 && (flags & O_PATH) == 0 && (flags & O_ACCMODE) != O_RDONLY) return;
+    throw Failure(fmt::format("{}: {}", asked, write_refusal("standard output", 0, EBADF)));
+}
+
 bool Output::is_terminal() const { return path_.empty() && ::isatty(STDOUT_FILENO) == 1; }
 
 void Output::write(std::span<const std::byte> bytes) {

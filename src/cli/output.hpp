@@ -15,6 +15,10 @@ namespace onecopy::cli {
 /// it, and what to do. `written` bytes have arrived. `error` is write's errno.
 std::string write_refusal(std::string_view where, std::uint64_t written, int error);
 
+/// Failure where nobody can have opened standard output to be written to: said before something is
+/// done that takes long.
+void refuse_closed_output(std::string_view asked);
+
 /// Not thread-safe. The file is created at the first write: a refused transfer leaves an older
 /// file of that name as it was.
 class Output {

@@ -30,9 +30,9 @@ constexpr int most_ranks = 4096;
 constexpr std::uint64_t most_bytes = std::uint64_t{64} << 30;
 
 struct PlanOptions {
-    std::string collective, ranks, bytes = "1M", root = "0", form, rank, plot;
-    std::string element = "8";
-    std::optional<std::string> topology;
+    std::string collective, bytes = "1M", element = "8", plot;
+    // Not the same as empty: that is what an unset variable of a script leaves.
+    std::optional<std::string> ranks, root, form, rank, topology;
     bool json = false;
 };
 
@@ -84,16 +84,35 @@ std::vector<Form> forms_of(Collective what) {
     return forms;
 }
 
-std::vector<Form> parse_forms(Collective what, const std::string& text) {
+std::vector<Form> parse_forms(Collective what, const std::optional<std::string>& text) {
     const std::vector<Form> all = forms_of(what);
-    if (text.empty()) return all;
+    if (!text) return all;
     for (const Form form : all) {
-        if (name_of(form) == text) return {form};
+        if (name_of(form) == *text) return {form};
     }
     std::vector<std::string_view> names;
     for (const Form form : all) names.push_back(name_of(form));
     throw WrongInput(fmt::format("plan {}: --form \"{}\": there is no such; choose from {}",
-                                 name_of(what), text, choices(names)));
+                                 name_of(what), *text, choices(names)));
+}
+
+int parse_root(Collective what, const std::optional<std::string>& text, int ranks) {
+    if (!text) return 0;
+    if (!has_root(what)) {
+        throw WrongInput(fmt::format("plan {}: --root {}: it has no root; leave --root out",
+                                     name_of(what), *text));
+    }
+    return parse_number("--root", *text, 0, ranks - 1);
+}
+
+/// Of which the vector is to be a whole number.
+std::uint64_t parse_element(const std::string& text) {
+    const std::uint64_t bytes = parse_bytes("--element", text);
+    if (bytes == 0) {
+        throw WrongInput(
+            fmt::format("plan: --element {}: an element has a byte at least; write 8", text));
+    }
+    return bytes;
 }
 
 /// The one that is listed or drawn, where none is asked for: what is best for bytes.
@@ -115,24 +134,23 @@ void plan(const PlanOptions& options) {
     const Collective what = parse_collective(options.collective);
     const std::vector<Form> forms = parse_forms(what, options.form);
     const PlanMachine machine = plan_machine(options.topology);
-    const int ranks = options.ranks.empty()
-                          ? std::min(static_cast<int>(machine.cores.size()), most_ranks)
-                          : parse_number("--ranks", options.ranks, 1, most_ranks);
+    const int ranks = options.ranks ? parse_number("--ranks", *options.ranks, 1, most_ranks)
+                                    : std::min(static_cast<int>(machine.cores.size()), most_ranks);
     const schedule::Domains domains(place_ranks(machine, ranks));
     schedule::Call call{what,
                         form_to_show(forms),
                         ranks,
-                        parse_number("--root", options.root, 0, ranks - 1),
+                        parse_root(what, options.root, ranks),
                         parse_bytes("--bytes", options.bytes),
-                        parse_bytes("--element", options.element),
+                        parse_element(options.element),
                         &domains};
-    if (call.grain == 0 || call.bytes % call.grain != 0) {
+    if (call.bytes % call.grain != 0) {
         throw WrongInput(
             fmt::format("plan: --bytes {}: no whole number of elements of {}; give a "
                         "multiple, or another --element",
                         options.bytes, bytes_text(call.grain)));
     }
-    const int rank = options.rank.empty() ? -1 : parse_number("--rank", options.rank, 0, ranks - 1);
+    const int rank = options.rank ? parse_number("--rank", *options.rank, 0, ranks - 1) : -1;
 
     Output out("plan", {});
     if (rank >= 0 && !options.json && options.plot.empty()) {
@@ -174,10 +192,12 @@ void add_plan_command(CLI::App& app, int& exit_status) {
         "  onecopy plan allgather --ranks 8 --form pull --rank 3      the steps of rank 3\n"
         "  onecopy plan bcast --topology \"package:2 l3:8 core:8 pu:1\" --plot bcast.svg\n");
     auto options = std::make_shared<PlanOptions>();
-    command.add_option("collective", options->collective, choices(collective_names))
+    command.add_option("COLLECTIVE", options->collective, choices(collective_names))
         ->required()
-        ->option_text("COLLECTIVE");
-    command.add_option("--ranks", options->ranks, "How many (default: one on each core)")
+        ->type_name("");
+    command
+        .add_option("--ranks", options->ranks,
+                    "How many (default: one on each core); with 4096, the most, it takes a minute")
         ->option_text("N");
     command
         .add_option("--bytes", options->bytes,

@@ -16,6 +16,7 @@ using schedule::Link;
 constexpr std::size_t most_panels = 12;
 constexpr int few_ranks = 16;  // so many have arrows between each other
 constexpr double margin = 24, gap_of_panels = 22;
+constexpr double letter_width = 6.9;  // of 12 pixels' height, on average
 
 /// Colours that people with any kind of colour vision can tell apart.
 /// Source: Okabe and Ito, "Color Universal Design" (2008).
@@ -68,6 +69,19 @@ std::string escaped(std::string_view text) {
     return out;
 }
 
+/// At blanks, where there are some; else wherever the line is full.
+std::vector<std::string> lines_of(std::string_view text, std::size_t most_letters) {
+    std::vector<std::string> lines;
+    while (text.size() > most_letters) {
+        std::size_t cut = text.rfind(' ', most_letters);
+        if (cut == text.npos || cut == 0) cut = most_letters;
+        lines.emplace_back(text.substr(0, cut));
+        text.remove_prefix(cut + (text[cut] == ' ' ? 1 : 0));
+    }
+    lines.emplace_back(text);
+    return lines;
+}
+
 /// Where the straight line from the centre of `box` towards (x, y) leaves it.
 std::pair<double, double> edge_towards(const Rect& box, double x, double y) {
     const double dx = x - box.center_x(), dy = y - box.center_y();
@@ -104,7 +118,10 @@ public:
             std::max(2 * margin + static_cast<double>(columns) * (panel_width + gap_of_panels) -
                          gap_of_panels,
                      760.0);
-        constexpr double head = 96;
+        const std::vector<std::string> places = lines_of(
+            plan_places(plan_), static_cast<std::size_t>((width - 2 * margin) / letter_width));
+        const double below_places = 16 * static_cast<double>(places.size() - 1);
+        const double head = 96 + below_places;
         const double height = head + static_cast<double>(rows) * (panel_height + gap_of_panels) + 8;
 
         out_ = fmt::format(
@@ -117,8 +134,11 @@ public:
                             height);
         words(margin, 32, 18, "#111111",
               fmt::format("{}, by {}", plan_title(plan_.call), name_of(figures_.form)), true);
-        words(margin, 52, 12, "#555555", plan_places(plan_));
-        legend(76);
+        for (std::size_t i = 0; i < places.size(); ++i) {
+            words(margin, 52 + 16 * static_cast<double>(i), 12, "#555555", places[i]);
+        }
+        legend(76 + below_places);
+        if (panels == 0) words(margin, head + 24, 13, "#111111", "nothing is moved");
         for (std::size_t i = 0; i < panels; ++i) {
             panel(figures_.by_phase[i],
                   margin + static_cast<double>(i % columns) * (panel_width + gap_of_panels),
@@ -160,7 +180,7 @@ private:
             const std::string text =
                 fmt::format("{} {}", bytes_text(figures_.traffic.over(link)), words_for(link));
             words(x + 24, y, 12, "#333333", text);
-            x += 24 + 6.9 * static_cast<double>(text.size()) + 24;
+            x += 24 + letter_width * static_cast<double>(text.size()) + 24;
         }
     }
 

@@ -3,15 +3,21 @@
 #include <fmt/format.h>
 #include <hwloc.h>
 
+#include <algorithm>
 #include <cerrno>
+#include <charconv>
+#include <cstdint>
 #include <cstring>
 #include <memory>
+#include <string_view>
 #include <type_traits>
 
 #include "cli/errors.hpp"
 
 namespace onecopy::cli {
 namespace {
+
+constexpr std::uint64_t most_cores = 4096;  // hwloc takes two seconds for so many
 
 struct Destroy {
     void operator()(hwloc_topology_t topology) const noexcept {
@@ -20,11 +26,43 @@ struct Destroy {
 };
 using Topology = std::unique_ptr<std::remove_pointer_t<hwloc_topology_t>, Destroy>;
 
+/// How many of the smallest things a synthetic description asks for, at least; hwloc would spend
+/// minutes, and all memory, on what may be a slip. "package:2 [numa] l3:4(size=32M) 8" asks for 64.
+/// 0: that is none; hwloc finds out what is wrong with it.
+std::uint64_t smallest_things(std::string_view text) {
+    std::uint64_t product = 1;
+    while (!text.empty()) {
+        const std::size_t blank = std::min(text.find(' '), text.size());
+        std::string_view level = text.substr(0, blank);
+        text.remove_prefix(std::min(blank + 1, text.size()));
+        level = level.substr(0, level.find_first_of("(["));
+        level.remove_prefix(std::min(level.find(':') + 1, level.size()));  // npos + 1 is 0
+        std::uint64_t number = 0;
+        const auto [end, error] =
+            std::from_chars(level.data(), level.data() + level.size(), number);
+        if (error == std::errc::result_out_of_range)
+            number = most_cores + 1;
+        else if (error != std::errc{})
+            continue;
+        product = std::min(product, most_cores + 1) * std::min(number, most_cores + 1);
+    }
+    return product;
+}
+
+void refuse_too_large(const std::string& synthetic) {
+    if (smallest_things(synthetic) <= most_cores) return;
+    throw WrongInput(
+        fmt::format("plan: --topology \"{}\": more than {} hardware threads; describe a smaller "
+                    "machine: ranks begin anew on its cores",
+                    synthetic, most_cores));
+}
+
 Topology load(const std::optional<std::string>& synthetic) {
     const auto fail = [] {
         throw Failure(fmt::format("plan: read the topology: {}; describe one by --topology",
                                   std::strerror(errno)));
     };
+    if (synthetic) refuse_too_large(*synthetic);
     hwloc_topology_t made = nullptr;
     if (::hwloc_topology_init(&made) != 0) fail();
     Topology topology(made);

@@ -26,6 +26,10 @@ std::vector<std::string> program_words(std::string_view command, std::string_vie
             fmt::format("{}: no program given; write it after two dashes: {}", command, usage));
     }
     rest.insert(rest.begin(), program.as<std::string>());
+    if (rest.front().empty()) {
+        throw WrongInput(fmt::format(
+            "{}: program \"\": an empty name is no program's; name one: {}", command, usage));
+    }
     return rest;
 }
 

@@ -73,15 +73,57 @@ std::size_t letters_apart(std::string_view a, std::string_view b) {
 }
 
 /// What to do about a word that is no command.
-std::string advice(const Asked& within, const std::string& word, const std::string& help) {
-    const auto all = [](const CLI::App*) { return true; };
-    for (const CLI::App* command : within.command->get_subcommands(all)) {
-        if (letters_apart(word, command->get_name()) <= 2) {
-            return fmt::format("did you mean `onecopy {}{}`?",
-                               within.name.empty() ? "" : within.name + " ", command->get_name());
+std::string advice(const CLI::App& within, const std::string& name, const std::string& word,
+                   const std::string& help) {
+    constexpr std::size_t near_enough = 2;
+    const CLI::App* nearest = nullptr;
+    std::size_t least = near_enough + 1;
+    if (word != "help") {  // it is near to "heap"
+        for (const CLI::App* command :
+             within.get_subcommands([](const CLI::App*) { return true; })) {
+            const std::size_t apart = letters_apart(word, command->get_name());
+            if (apart >= least || apart >= word.size()) continue;
+            nearest = command;
+            least = apart;
         }
     }
-    return help + " lists them";
+    if (nearest == nullptr) return help + " lists them";
+    return fmt::format("did you mean `onecopy {}{}`?", name.empty() ? "" : name + " ",
+                       nearest->get_name());
+}
+
+/// A first word that is neither a command nor an option. What stands behind it says nothing, even
+/// where it would be a command: `onecopy help plan`.
+void refuse_unknown_command(const CLI::App& app, std::span<const char* const> typed) {
+    if (typed.empty() || typed.front()[0] == '-') return;
+    const std::string word = typed.front();
+    const auto is_it = [&](const CLI::App* command) { return command->check_name(word); };
+    if (!app.get_subcommands(is_it).empty()) return;
+    throw WrongInput(fmt::format("{}: no such command; {}", word.empty() ? "\"\"" : word,
+                                 advice(app, {}, word, "`onecopy --help`")));
+}
+
+/// What the library says of an option's value, in words of those who type it.
+std::string explain_value(const CLI::ParseError& error, const std::string& help) {
+    const std::string text = first_line(error.what());
+    const std::string option = text.substr(0, text.find(':'));
+    if (dynamic_cast<const CLI::ArgumentMismatch*>(&error) != nullptr) {
+        if (text.find(": At Most 1 ") != std::string::npos) {
+            return option + ": given more than once; give it once";
+        }
+        if (text.ends_with(" missing")) {
+            return fmt::format("{}: its value is missing; {} tells how it is used", option, help);
+        }
+    }
+    constexpr std::string_view unconverted = "Could not convert: ";  // "... --rounds = many"
+    if (const std::size_t value = text.find(" = "); text.starts_with(unconverted)) {
+        return fmt::format("{} \"{}\": not a number; {} tells how it is used",
+                           text.substr(unconverted.size(), value - unconverted.size()),
+                           value == std::string::npos ? std::string() : text.substr(value + 3),
+                           help);
+    }
+    if (dynamic_cast<const CLI::ValidationError*>(&error) != nullptr) return text;  // by us
+    return fmt::format("{}; {} tells how it is used", text, help);
 }
 
 /// The library's message in our form. Its own ends in a usage text or in hints for programmers.
@@ -99,10 +141,11 @@ std::string explain(const CLI::App& app, const CLI::ParseError& error,
         if (first.starts_with('-')) {
             return fmt::format("{}{}: no such option; {} lists them", prefix, first, help);
         }
-        return fmt::format("{}{}: no such command; {}", prefix, first, advice(at, first, help));
+        return fmt::format("{}{}: no such command; {}", prefix, first,
+                           advice(*at.command, at.name, first, help));
     }
     if (dynamic_cast<const CLI::ExtrasError*>(&error) == nullptr) {
-        return fmt::format("{}{}; {} tells how it is used", prefix, first_line(error.what()), help);
+        return prefix + explain_value(error, help);
     }
     const std::vector<std::string> outside = app.remaining();
     const std::string word = !first.empty()     ? first
@@ -127,7 +170,7 @@ void group_commands(CLI::App& app) {
 }
 
 int complain(std::string_view line, int status) {
-    tell(fmt::format("onecopy: {}\n", line));
+    tell(fmt::format("onecopy: {}\n", printable(line)));  // one line, whatever was typed
     return status;
 }
 
@@ -176,15 +219,16 @@ CLI::Validator names_a_file() {
 
 int run_tool(CLI::App& app, int argc, const char* const* argv, const int& exit_status) {
     group_commands(app);
+    const std::span<const char* const> typed(argv + std::min(argc, 1), argv + argc);
     try {
+        refuse_unknown_command(app, typed);
         app.parse(argc, argv);
         return flush_output(exit_status);
     } catch (const CLI::Success& asked_for_text) {  // --help, --version
         app.exit(asked_for_text);
         return flush_output(0);
     } catch (const CLI::ParseError& error) {
-        return complain(explain(app, error, {argv + std::min(argc, 1), argv + argc}),
-                        status_wrong_input);
+        return complain(explain(app, error, typed), status_wrong_input);
     } catch (const WrongInput& error) {
         return complain(error.what(), status_wrong_input);
     } catch (const Failure& error) {

@@ -94,7 +94,8 @@ TEST(CCollectives, NoMemoryIsInvalidAndEverybodyWhoMakesTheMistakeIsTold) {
                   ONECOPY_WRONG(reduce_scatter, m.from.data(), m.to.data(), nullptr, sum),
                   ONECOPY_WRONG(reduce_scatter, m.from.data(), nullptr, m.parts.data(), sum),
                   ONECOPY_WRONG(scan, nullptr, m.to.data(), four, sum),
-                  ONECOPY_WRONG(exscan, m.from.data(), nullptr, four, sum)});
+                  ONECOPY_WRONG(exscan, nullptr, m.to.data(), four, sum),
+                  ONECOPY_WRONG(exscan, nullptr, nullptr, four, sum)});
 }
 
 TEST(CCollectives, SizesAndOperationsThatAreNoneAreInvalid) {

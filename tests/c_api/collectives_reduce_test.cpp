@@ -1,11 +1,13 @@
 // Collective calls by C that combine elements: of predefined operations, and of the caller's own.
 #include <gtest/gtest.h>
+#include <sys/mman.h>
 
 #include <array>
 #include <cstddef>
 #include <cstdint>
 #include <cstring>
 #include <functional>
+#include <new>
 
 #include "collective_forms.hpp"
 
@@ -212,6 +214,51 @@ TEST(CCollectives, ExscanGivesEachRankTheSumBeforeItself) {
             0);
         EXPECT_EQ(before, own.rank == 0 ? Numbers(count, Digits{3, 3})
                                         : put_together_up_to(own.rank, count));
+    });
+}
+
+/// Elements that nobody may write to.
+class ConstantElements {
+public:
+    explicit ConstantElements(const Elements& elements)
+        : bytes_(elements.size() * element_bytes),
+          begin_(
+              ::mmap(nullptr, bytes_, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0)) {
+        if (begin_ == MAP_FAILED) throw std::bad_alloc();
+        std::memcpy(begin_, elements.data(), bytes_);
+        ::mprotect(begin_, bytes_, PROT_READ);
+    }
+    ConstantElements(const ConstantElements&) = delete;
+    ConstantElements& operator=(const ConstantElements&) = delete;
+    ~ConstantElements() { ::munmap(begin_, bytes_); }
+
+    [[nodiscard]] const void* data() const noexcept { return begin_; }
+
+private:
+    std::size_t bytes_;
+    void* begin_;
+};
+
+TEST(CCollectives, ExscanNeedsNoMemoryForAResultAtRank0) {
+    in_each_form([](const CRank& own, bool blocks, std::size_t count) {
+        const ConstantElements from(elements_of(own.rank, count));
+        Elements to(own.rank == 0 ? 0 : count, -5);
+        int64_t* const result = own.rank == 0 ? nullptr : to.data();
+        EXPECT_EQ(ONECOPY_EITHER_FORM(blocks, exscan, own.world, from.data(), result,
+                                      count * element_bytes, sum),
+                  0);
+        if (own.rank > 0) {
+            EXPECT_EQ(to, sums_up_to(own.rank, count));
+        }
+        // Elements so large that they go by messages, where there are enough for two.
+        std::uint64_t base = 1000;
+        const Numbers numbers = numbers_of(own.rank, count);
+        Numbers before(count);
+        EXPECT_EQ(ONECOPY_EITHER_FORM(blocks, exscan_by, own.world, numbers.data(),
+                                      own.rank == 0 ? nullptr : before.data(), count * number_bytes,
+                                      put_together,
+                                      count < 40'000 ? number_bytes : 20'000 * number_bytes, &base),
+                  0);
     });
 }
 

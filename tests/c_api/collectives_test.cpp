@@ -242,5 +242,23 @@ TEST(CCollectives, AlltoallvPutsEachPartWhereItsReceiverWantsIt) {
     });
 }
 
+TEST(CCollectives, AlltoallvInPlaceExchangesWhatItSends) {
+    in_each_form([](const CRank& own, bool blocks, std::size_t count) {
+        // Ranks i and j give each other as many: i + j times, and a few.
+        std::array<std::size_t, collective_ranks> bytes{};
+        Elements memory, expected;
+        for (int other = 0; other < collective_ranks; ++other) {
+            const std::size_t part = count * static_cast<std::size_t>(own.rank + other) + 2;
+            bytes[static_cast<std::size_t>(other)] = part * element_bytes;
+            memory += Elements(part, 10 * own.rank + other);
+            expected += Elements(part, 10 * other + own.rank);
+        }
+        EXPECT_EQ(ONECOPY_EITHER_FORM(blocks, alltoallv, own.world, memory.data(), bytes.data(),
+                                      nullptr, memory.data(), bytes.data(), nullptr),
+                  0);
+        EXPECT_EQ(memory, expected);
+    });
+}
+
 }  // namespace
 }  // namespace onecopy::test

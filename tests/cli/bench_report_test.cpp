@@ -12,6 +12,7 @@
 #include <nlohmann/json.hpp>
 #include <sstream>
 #include <string>
+#include <system_error>
 #include <vector>
 
 #include "cli/bench_options.hpp"
@@ -47,6 +48,12 @@ std::string content(const std::string& path) {
     std::ostringstream text;
     text << std::ifstream(path).rdbuf();
     return text.str();
+}
+
+/// The name of a new, empty file.
+std::string content_file(const std::string& path) {
+    std::ofstream{path};
+    return path;
 }
 
 Row row(std::string work, std::string way, int ranks, std::uint64_t bytes, double median_us) {
@@ -226,6 +233,37 @@ TEST(BenchPlot, DrawsEveryWayOfEveryWorkIntoAnSvgFile) {
     EXPECT_EQ(svg.find("incast, 3 processes"), std::string::npos);
 }
 
+TEST(BenchPlot, TheKeyStandsAboveThePanelsOnce) {
+    std::vector<Row> rows;
+    for (const char* const way : {"onecopy", "a", "b", "c", "process_vm_then_op"}) {
+        for (const char* const work : {"read", "write", "reduce"}) {
+            rows.push_back(row(work, way, 2, 8, 1));
+        }
+    }
+    const std::string script = plot_script(report_of(rows), "out.svg");
+    // Two lines of panels, and one of the key, as high as 20 pixels, below 40 of title.
+    // An entry is 180 wide, so five stand in the middle of 1120.
+    EXPECT_NE(script.find("size 1120,860 "), std::string::npos) << script;
+    EXPECT_NE(script.find("margins screen 0.0714,0.9786,0.0721,0.8953"), std::string::npos);
+    EXPECT_NE(script.find("set label 'process_vm_then_op' at screen 0.7714,0.9419 left"),
+              std::string::npos)
+        << script;
+    const std::size_t first_panel = script.find("\nplot ");
+    EXPECT_LT(script.rfind("\nset label"), first_panel);
+    EXPECT_NE(script.find("unset label\nunset arrow", first_panel), std::string::npos);
+}
+
+TEST(BenchPlot, WhatHasNoSizeIsNotDrawnAsAnEmptyPicture) {
+    if (!gnuplot_found()) GTEST_SKIP() << "gnuplot is not installed";
+    const Directory directory;
+    const std::string file = directory.file("out.svg");
+    const std::string line = line_of<Failure>([&] {
+        write_plot("bench collectives", file, report_of({row("barrier", "onecopy", 2, 0, 1)}));
+    });
+    EXPECT_NE(line.find("nothing of this has a size and a speed"), std::string::npos) << line;
+    EXPECT_FALSE(fs::exists(file));
+}
+
 TEST(BenchPlot, AFileThatGnuplotCannotWriteIsAFailure) {
     if (!gnuplot_found()) GTEST_SKIP() << "gnuplot is not installed";
     const Directory directory;
@@ -233,6 +271,51 @@ TEST(BenchPlot, AFileThatGnuplotCannotWriteIsAFailure) {
     const std::string line = line_of<Failure>(
         [&] { write_plot("bench transfer", directory.file("absent/out.svg"), report); });
     EXPECT_NE(line.find("gnuplot did not draw it"), std::string::npos) << line;
+}
+
+TEST(BenchReport, OneFileCannotBeFiguresAndPicture) {
+    const Directory directory;
+    ReportFiles files;
+    files.json = directory.file("a");
+    files.plot = directory.file("./a");
+    const std::string line = line_of<WrongInput>([&] { files.check("bench transfer"); });
+    EXPECT_NE(line.find("one file cannot be both; name two"), std::string::npos) << line;
+    files.json = "not-there-yet";
+    files.plot = "./not-there-yet";
+    EXPECT_THROW(files.check("bench transfer"), WrongInput);
+    fs::create_hard_link(content_file(directory.file("b")), directory.file("c"));
+    files.json = directory.file("b");
+    files.plot = directory.file("c");
+    EXPECT_THROW(files.check("bench transfer"), WrongInput);
+}
+
+TEST(BenchReport, ThatNothingWasMeasuredIsAFailure) {
+    std::string line;
+    const std::string text = printed([&](std::FILE* out) {
+        line =
+            line_of<Failure>([&] { finish_report(out, "bench collectives", report_of({}), {}); });
+    });
+    EXPECT_NE(line.find("bench collectives: nothing was measured"), std::string::npos) << line;
+    EXPECT_NE(text.find("Measured on"), std::string::npos);  // and why, behind it
+}
+
+TEST(BenchReport, AStreamThatTakesNoMoreEndsTheBench) {
+    std::FILE* full = std::fopen("/dev/full", "we");
+    ASSERT_NE(full, nullptr);
+    const std::vector<Row> rows = {row("read", "memcpy", 2, 8, 0.1)};
+    EXPECT_THROW(print_rows(full, "read", rows, "memcpy"), std::system_error);
+    const std::vector<Figure> figures(1);
+    EXPECT_THROW(print_figures(full, "start", figures), std::system_error);
+    std::fclose(full);
+}
+
+TEST(BenchOptions, AllBesideOtherNamesIsAll) {
+    constexpr std::array<std::string_view, 2> known = {"read", "write"};
+    const std::vector<std::string> all{"read", "write"};
+    EXPECT_EQ(parse_choice("bench", "--works", "all", known), all);
+    EXPECT_EQ(parse_choice("bench", "--works", "read,all", known), all);
+    EXPECT_THROW(parse_choice("bench", "--works", "all,rad", known), WrongInput);
+    EXPECT_THROW(parse_choice("bench", "--works", "all,", known), WrongInput);
 }
 
 TEST(BenchOptions, SizesAreReadWithUnitsSortedAndOnce) {

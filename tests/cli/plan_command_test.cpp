@@ -200,6 +200,31 @@ TEST(PlanCommand, NamesTheMachineInThePicture) {
     EXPECT_NE(test::file_text(scratch / "bcast.svg").find("l3:2(size=1MB)"), std::string::npos);
 }
 
+TEST(PlanDrawing, BreaksALongDescriptionIntoLinesThatFit) {
+    const ScratchDirectory scratch;
+    std::string indexes = "0";
+    for (int i = 1; i < 32; ++i) indexes += "," + std::to_string(i);
+    const std::string machine =
+        "package:1 l3:4(size=33554432) core:8 pu:1(indexes=" + indexes + ")";
+    ASSERT_EQ(plan({"bcast", "--topology", machine, "--plot", scratch / "a.svg"}).status, 0);
+    const std::string svg = test::file_text(scratch / "a.svg");
+    const std::size_t begins = svg.find(">on 32 of the 32 cores of package:1 l3:4(size=33554432)");
+    ASSERT_NE(begins, std::string::npos);
+    EXPECT_LT(svg.find("</text>", begins) - begins, 105U);  // the least width is 760 pixels
+    EXPECT_GT(svg.find(indexes), svg.find("<text", begins));
+    EXPECT_NE(svg.find(indexes), std::string::npos);
+}
+
+TEST(PlanDrawing, SaysWhereNothingIsMoved) {
+    const ScratchDirectory scratch;
+    ASSERT_EQ(plan({"bcast", "--ranks", "1", "--plot", scratch / "one.svg"}).status, 0);
+    ASSERT_EQ(plan({"bcast", "--bytes", "0", "--plot", scratch / "none.svg"}).status, 0);
+    for (const char* const name : {"one.svg", "none.svg"}) {
+        EXPECT_NE(test::file_text(scratch / name).find(">nothing is moved<"), std::string::npos)
+            << name;
+    }
+}
+
 TEST(PlanCommand, RefusesWrongInputInOneLine) {
     const std::vector<std::pair<std::vector<std::string>, std::string>> wrong = {
         {{"allgatherv"}, "plan: \"allgatherv\": no collective with a schedule; choose from bcast"},
@@ -211,12 +236,24 @@ TEST(PlanCommand, RefusesWrongInputInOneLine) {
         {{"bcast", "--bytes", "many"}, "plan: --bytes \"many\": no number of bytes"},
         {{"bcast", "--bytes", "65G"}, "plan: --bytes 65G: more than 64 GiB"},
         {{"bcast", "--bytes", "12"}, "plan: --bytes 12: no whole number of elements of 8 bytes"},
-        {{"bcast", "--element", "0"}, "plan: --bytes 1M: no whole number of elements of 0 bytes"},
+        {{"bcast", "--element", "0"}, "plan: --element 0: an element has a byte at least"},
+        {{"bcast", "--ranks", ""}, "plan: --ranks \"\": no number from 1 to 4096"},
+        {{"bcast", "--rank", ""}, "plan: --rank \"\": no number from 0 to"},
+        {{"bcast", "--root", ""}, "plan: --root \"\": no number from 0 to"},
+        {{"bcast", "--form", ""}, "plan bcast: --form \"\": there is no such; choose from pull"},
+        {{"allreduce", "--root", "1"}, "plan allreduce: --root 1: it has no root; leave --root"},
+        {{}, "plan: COLLECTIVE is required"},
         {{"scan", "--form", "push"},
          "plan scan: --form \"push\": there is no such; choose from pull"},
         {{"bcast", "--topology", "core:0"}, "plan: --topology \"core:0\": hwloc knows no such"},
         {{"bcast", "--topology", ""}, "plan: --topology \"\": hwloc knows no such"},
         {{"bcast", "--topology", "nonsense:2"}, "plan: --topology \"nonsense:2\": hwloc knows no"},
+        {{"bcast", "--topology", "package:2 core:99999999 pu:1"},
+         "plan: --topology \"package:2 core:99999999 pu:1\": more than 4096 hardware threads"},
+        {{"bcast", "--topology", "l3:65(size=1M) 64"},
+         "plan: --topology \"l3:65(size=1M) 64\": more than 4096 hardware threads"},
+        {{"bcast", "--topology", "pu:99999999999999999999"},
+         "plan: --topology \"pu:99999999999999999999\": more than 4096 hardware threads"},
     };
     for (const auto& [options, line] : wrong) {
         const ToolRun run = plan(options);

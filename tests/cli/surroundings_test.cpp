@@ -160,6 +160,20 @@ TEST(StandardOutput, ThatCannotBeWrittenIsToldByItsReason) {
     expect_one_line(full, "No space left on device; make room");
 }
 
+TEST(StandardOutput, ThatIsNotOpenStopsABenchBeforeItMeasures) {
+    const ToolRun run = run_onecopy({"bench", "p2p"}, after([] { ::close(1); }));
+    EXPECT_EQ(run.status, 1);
+    expect_one_line(run, "bench p2p: standard output is not open for writing; redirect it");
+}
+
+TEST(StandardOutput, ThatIsFullStopsABenchByItsReason) {
+    const ToolRun run = run_onecopy(
+        {"bench", "heap", "--works", "loop", "--ways", "malloc", "--sizes", "64K", "--quick"},
+        after([] { redirect(1, "/dev/full"); }));
+    EXPECT_EQ(run.status, 1);
+    expect_one_line(run, "No space left on device; make room");
+}
+
 void limit_files_to_one_page() {
     const rlimit limit{4096, 4096};
     if (::setrlimit(RLIMIT_FSIZE, &limit) != 0) ::_exit(126);

@@ -4,6 +4,9 @@
 #include <gtest/gtest.h>
 
 #include <algorithm>
+#include <sstream>
+#include <string>
+#include <vector>
 
 #include "run_onecopy.hpp"
 
@@ -35,6 +38,46 @@ TEST(Tool, UnknownCommandsAndOptionsAreNamed) {
     expect_wrong_input({"read", "1", "2", "3", "--frobnicate"}, "--frobnicate");
     expect_wrong_input({"maps", "1", "2"}, "2 was not expected");
     expect_wrong_input({"maps", "1", "--", "2"}, "maps: 2 was not expected; `onecopy maps --help`");
+}
+
+TEST(Tool, TheNearestCommandIsMeant) {
+    expect_wrong_input({"pln"}, "did you mean `onecopy plan`?");  // and "run" is two letters off
+    expect_wrong_input({"bench", "colectives"}, "did you mean `onecopy bench collectives`?");
+    expect_wrong_input({"bench"}, "bench: no command given; `onecopy bench --help` lists them");
+    expect_wrong_input({"bench", "--json", "x"}, "bench: --json: no such option");
+    expect_wrong_input({"x"}, "x: no such command; `onecopy --help` lists them");
+    expect_wrong_input({"help"}, "help: no such command; `onecopy --help` lists them");
+}
+
+TEST(Tool, AFirstWordThatIsNoCommandIsNotPassedOver) {
+    expect_wrong_input({"help", "plan"}, "help: no such command");
+    expect_wrong_input({""}, "\"\": no such command");
+    expect_wrong_input({"", "doctor"}, "\"\": no such command");
+}
+
+TEST(Tool, WhatIsWrongWithAnOptionsValueIsSaid) {
+    expect_wrong_input({"run", "-n", "2", "-n", "3", "--", "true"},
+                       "run: -n: given more than once; give it once");
+    expect_wrong_input({"plan", "bcast", "--ranks"}, "plan: --ranks: its value is missing");
+    expect_wrong_input({"bench", "p2p", "--repetitions", "many"},
+                       "bench p2p: --repetitions \"many\": not a number");
+    expect_wrong_input({"bench", "mpi", "--json", ""}, "name one\n");  // nothing behind it
+}
+
+TEST(Tool, ControlCharactersOfAnArgumentDoNotMakeMoreLines) {
+    expect_wrong_input({"doctor", "1\n2\x1b[2J"}, "PID \"1\\x0a2\\x1b[2J\"");
+}
+
+TEST(Tool, AnEmptyWordIsNotTakenForNone) {
+    expect_wrong_input({"doctor", ""}, "PID \"\"");
+    expect_wrong_input({"bench", "transfer", "--works", ""}, "--works \"\": '' is unknown");
+    expect_wrong_input({"bench", "transfer", "--sizes", ""}, "--sizes \"\": '' is no size");
+    expect_wrong_input({"bench", "p2p", "--sizes", ""}, "--sizes \"\": '' is no size");
+    expect_wrong_input({"bench", "collectives", "--sizes", ""}, "--sizes \"\": '' is no size");
+    expect_wrong_input({"bench", "mpi", "--ranks", ""}, "--ranks \"\": '' is no number");
+    expect_wrong_input({"run", "-n", "1", "--", ""}, "program \"\": an empty name");
+    expect_wrong_input({"heap", "--", ""}, "program \"\": an empty name");
+    expect_wrong_input({"mpi", "--", ""}, "program \"\": an empty name");
 }
 
 TEST(Tool, MissingArgumentsAreNamed) {
@@ -89,7 +132,7 @@ TEST(Tool, CommandsWithinACommandAreNamedWithIt) {
         "onecopy: outer inner: --all was not expected; `onecopy outer inner --help` tells how "
         "it is used\n");
     EXPECT_EQ(complaint({"outer", "inner", "--number", "x"}),
-              "onecopy: outer inner: Could not convert: --number = x; `onecopy outer inner --help` "
+              "onecopy: outer inner: --number \"x\": not a number; `onecopy outer inner --help` "
               "tells how it is used\n");
 }
 
@@ -105,18 +148,74 @@ TEST(Tool, EveryCommandExplainsItself) {
     }
 }
 
-TEST(Tool, EveryCommandAndEveryOptionHasItsPlaceInTheManual) {
+/// What is listed under "Commands:" of a help.
+std::vector<std::string> commands_of(const std::string& help) {
+    std::vector<std::string> names;
+    std::istringstream lines(help.substr(help.find("\nCommands:\n") + 1));
+    std::string line;
+    std::getline(lines, line);
+    while (std::getline(lines, line) && line.starts_with("  ")) {
+        names.push_back(line.substr(2, line.find(' ', 2) - 2));
+    }
+    return names;
+}
+
+std::string as_manuals_spell(std::string text) {
+    for (std::size_t at = 0; (at = text.find('-', at)) != text.npos; at += 2) text.insert(at, "\\");
+    return text;
+}
+
+/// Of each line that explains an option ("  -o,--output FILE  Where ..."): all its names are there,
+/// and one of them in the synopsis.
+void expect_options_in(const std::string& page, const std::vector<std::string>& command) {
+    std::vector<std::string> arguments = command;
+    arguments.emplace_back("--help");
+    std::istringstream lines(run_onecopy(arguments).out);
+    const std::string synopsis = page.substr(0, page.find(".SH DESCRIPTION"));
+    int options = 0;
+    for (std::string line; std::getline(lines, line);) {
+        if (!line.starts_with("  -")) continue;
+        ++options;
+        bool in_synopsis = line.starts_with("  -h,--help");
+        std::istringstream names(line.substr(2, line.find_first_of(" =", 2) - 2));
+        for (std::string name; std::getline(names, name, ',');) {
+            const std::string spelled = as_manuals_spell(name);
+            EXPECT_NE(page.find(spelled), page.npos) << command.back() << ": " << name;
+            in_synopsis = in_synopsis || synopsis.find(spelled) != synopsis.npos;
+        }
+        EXPECT_TRUE(in_synopsis) << command.back() << ": " << line;
+    }
+    EXPECT_GE(options, 1) << command.back();
+}
+
+TEST(Manual, HasEveryCommandAndEveryOption) {
     const std::string manual = ONECOPY_MANUAL;
     const std::string overview = test::file_text(manual + "/onecopy.1");
-    for (const std::string command : {"doctor", "maps", "read", "write", "dump", "run"}) {
+    const std::vector<std::string> commands = commands_of(run_onecopy({"--help"}).out);
+    EXPECT_GE(commands.size(), 11U);
+    for (const std::string& command : commands) {
         EXPECT_NE(overview.find("onecopy\\-" + command), overview.npos) << command;
-        const std::string page = test::file_text(manual + "/onecopy-" + command + ".1");
-        const std::string help = run_onecopy({command, "--help"}).out;
-        for (std::size_t at = 0; (at = help.find("--", at)) != help.npos;) {
-            at += 2;
-            const std::size_t end = help.find_first_not_of("abcdefghijklmnopqrstuvwxyz", at);
-            const std::string option = help.substr(at, end - at);
-            EXPECT_NE(page.find("\\-\\-" + option), page.npos) << command << ": --" << option;
+        if (command == "bench") continue;
+        expect_options_in(test::file_text(manual + "/onecopy-" + command + ".1"), {command});
+    }
+}
+
+TEST(Manual, HasEveryBenchWithItsWorksAndWays) {
+    const std::string page = test::file_text(std::string(ONECOPY_MANUAL) + "/onecopy-bench.1");
+    const std::vector<std::string> benches = commands_of(run_onecopy({"bench", "--help"}).out);
+    EXPECT_GE(benches.size(), 6U);
+    for (const std::string& bench : benches) {
+        EXPECT_NE(page.find("onecopy bench " + bench), page.npos) << bench;
+        expect_options_in(page, {"bench", bench});
+        for (const char* const option : {"--works", "--ways"}) {
+            const std::string line = run_onecopy({"bench", bench, option, "?"}).err;
+            const std::string before = "choose from ";
+            if (line.find(before) == line.npos) continue;  // ranks has no ways
+            std::istringstream names(line.substr(line.find(before) + before.size()));
+            for (std::string name; std::getline(names, name, ',');) {
+                name.erase(std::min(name.find('\n'), name.size()));
+                EXPECT_NE(page.find(as_manuals_spell(name)), page.npos) << bench << ": " << name;
+            }
         }
     }
 }
