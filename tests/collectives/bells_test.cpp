@@ -1,7 +1,6 @@
 // Whoever sleeps in a call is rung by whatever it sleeps for. Ranks also wake up by themselves from
 // time to time, which would hide a bell that nobody rings; here their naps have no end.
 #include <gtest/gtest.h>
-#include <sys/mman.h>
 
 #include <array>
 #include <atomic>
@@ -9,11 +8,12 @@
 #include <cstdint>
 #include <functional>
 #include <memory>
-#include <new>
 #include <random>
+#include <string>
 #include <thread>
 #include <vector>
 
+#include "helpers.hpp"
 #include "node/endpoint.hpp"
 #include "onecopy/communicator.hpp"
 #include "ranks.hpp"
@@ -30,38 +30,20 @@ bool sleeps(Node& node, int rank) {
     return node.endpoint().memory().line(rank).bell.asleep.load(std::memory_order_seq_cst) != 0;
 }
 
-/// A word that all ranks of a test see.
-class Flag {
-public:
-    Flag() {
-        void* const memory =
-            ::mmap(nullptr, 4096, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
-        if (memory == MAP_FAILED) throw std::bad_alloc();
-        word_ = new (memory) std::atomic<int>(0);
-    }
-    ~Flag() { ::munmap(word_, 4096); }
-    Flag(const Flag&) = delete;
-    Flag& operator=(const Flag&) = delete;
-
-    void raise() const { *word_ = 1; }
-    [[nodiscard]] bool is_up() const { return *word_ == 1; }
-
-private:
-    std::atomic<int>* word_;
-};
-
-Segment bytes_of(auto& list) { return std::as_writable_bytes(std::span(list)); }
+using test::bytes_of;
+using test::Flag;
 
 constexpr int slots = 8;  // calls that may be begun before everybody has finished the first of them
 
 TEST(CollectiveBells, WhoWaitsForASlotIsRungByTheEndOfABarrier) {
-    const Flag ninth, through;
+    const Flag begun, ninth, through;
     EXPECT_RANKS(2, [&](Node& node) {
         Communicator& world = node.world();
         world.barrier();
         never_wake_up_by_yourself(node);
         std::array<int, 1> word{};
         if (node.rank() == 0) {
+            EXPECT_TRUE(test::eventually([&] { return begun.is_up(); }));
             world.barrier();
             // The root of a bcast waits for nobody, but for a slot.
             for (int i = 0; i < slots - 1; ++i) world.bcast(bytes_of(word), 0);
@@ -70,7 +52,8 @@ TEST(CollectiveBells, WhoWaitsForASlotIsRungByTheEndOfABarrier) {
             through.raise();
         } else {
             Request barrier = world.ibarrier();
-            // It goes no further on its own.
+            begun.raise();
+            // It goes no further on its own, and is not over before 0 comes.
             EXPECT_TRUE(test::eventually([&] { return ninth.is_up() && sleeps(node, 0); }));
             barrier.wait();
             // And nothing else that could ring.
@@ -83,7 +66,6 @@ TEST(CollectiveBells, WhoWaitsForASlotIsRungByTheEndOfABarrier) {
 TEST(CollectiveBells, WhoWaitsForThoseBehindTheFirstIsRungByThem) {
     // 0 sleeps for whoever is missing, which is another one each time.
     for (const bool large : {false, true}) {
-        const Flag seen;
         EXPECT_RANKS(4, [&](Node& node) {
             Communicator& world = node.world();
             world.barrier();
@@ -101,34 +83,33 @@ TEST(CollectiveBells, WhoWaitsForThoseBehindTheFirstIsRungByThem) {
 }
 
 TEST(CollectiveBells, WhoSleepsForSeveralCallsIsRungForEachOfThem) {
-    const Flag got;
-    EXPECT_RANKS(3, [&](Node& node) {
-        Communicator& world = node.world();
-        world.barrier();
-        never_wake_up_by_yourself(node);
-        std::array<int, 1> first{node.rank()}, second{node.rank()};
-        if (node.rank() == 0) {
+    for (const int first : {1, 2}) {
+        const Flag got;
+        EXPECT_RANKS(3, [&](Node& node) {
+            Communicator& world = node.world();
+            world.barrier();
+            never_wake_up_by_yourself(node);
+            std::array<int, 1> of_1{node.rank()}, of_2{node.rank()};
+            // 0 sleeps for both of the others, and 1 and 2 come in this order or in the other.
+            if (node.rank() == first) {
+                EXPECT_TRUE(test::eventually([&] { return sleeps(node, 0); }));
+            } else if (node.rank() != 0) {
+                EXPECT_TRUE(test::eventually([&] { return got.is_up(); }));
+            }
             std::vector<Request> requests;
-            requests.push_back(world.ibcast(bytes_of(first), 1));
-            requests.push_back(world.ibcast(bytes_of(second), 2));
-            // It looks for 1 first, but 2 is who comes.
-            requests[1].wait();
-            EXPECT_EQ(second[0], 2);
-            got.raise();
-            requests[0].wait();
-            EXPECT_EQ(first[0], 1);
-        } else if (node.rank() == 2) {
-            EXPECT_TRUE(test::eventually([&] { return sleeps(node, 0); }));
-            Request later = world.ibcast(bytes_of(first), 1);
-            world.bcast(bytes_of(second), 2);
-            EXPECT_TRUE(test::eventually([&] { return got.is_up(); }));
-            later.wait();
-        } else {
-            EXPECT_TRUE(test::eventually([&] { return got.is_up(); }));
-            world.bcast(bytes_of(first), 1);
-            world.bcast(bytes_of(second), 2);
-        }
-    });
+            requests.push_back(world.ibcast(bytes_of(of_1), 1));
+            requests.push_back(world.ibcast(bytes_of(of_2), 2));
+            if (node.rank() == 0) {
+                requests[static_cast<std::size_t>(first - 1)].wait();
+                got.raise();
+            } else if (node.rank() == first) {
+                EXPECT_TRUE(test::eventually([&] { return got.is_up(); }));
+            }
+            wait_all(requests);
+            EXPECT_EQ(of_1[0], 1);
+            EXPECT_EQ(of_2[0], 2);
+        });
+    }
 }
 
 TEST(CollectiveBells, WhoSleepsIsRungByAFailure) {

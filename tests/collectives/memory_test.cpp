@@ -6,13 +6,14 @@
 #include <system_error>
 #include <vector>
 
+#include "helpers.hpp"
 #include "onecopy/communicator.hpp"
 #include "ranks.hpp"
 
 namespace onecopy {
 namespace {
 
-Segment bytes_of(auto& list) { return std::as_writable_bytes(std::span(list)); }
+using test::bytes_of;
 
 /// Makes communicators and a call of `count` numbers in each, until there is no memory for it; how
 /// many there was memory for. All ranks must hear of it in the same one.

@@ -2,19 +2,19 @@
 // whether a call is one of them all ranks must know alike, whatever is wrong.
 #include <gtest/gtest.h>
 
-#include <atomic>
 #include <cstdint>
-#include <functional>
 #include <numeric>
 #include <vector>
 
+#include "helpers.hpp"
 #include "onecopy/communicator.hpp"
 #include "ranks.hpp"
 
 namespace onecopy {
 namespace {
 
-Segment bytes_of(auto& list) { return std::as_writable_bytes(std::span(list)); }
+using test::bytes_of;
+using test::meet;
 
 /// Sums of elements of `*context` bytes.
 void add(const void* left, const void* right, void* result, std::size_t count, void* context) {
@@ -22,23 +22,6 @@ void add(const void* left, const void* right, void* result, std::size_t count, v
     for (std::size_t i = 0; i < words; ++i) {
         static_cast<std::uint64_t*>(result)[i] = static_cast<const std::uint64_t*>(left)[i] +
                                                  static_cast<const std::uint64_t*>(right)[i];
-    }
-}
-
-/// Nobody leaves before all have their result: a departure would end others' waiting, too.
-void stay(Node& node) {
-    const int other = (node.rank() + 1) % node.size();
-    const int before = (node.rank() + node.size() - 1) % node.size();
-    char token = 0;
-    // Twice round, so that all have come to the first.
-    for (int round = 0; round < 2; ++round) {
-        if (node.rank() == 0) {
-            node.world().send(std::as_bytes(std::span(&token, 1)), other, 77);
-            node.world().recv(std::as_writable_bytes(std::span(&token, 1)), before, 77);
-        } else {
-            node.world().recv(std::as_writable_bytes(std::span(&token, 1)), before, 77);
-            node.world().send(std::as_bytes(std::span(&token, 1)), other, 77);
-        }
     }
 }
 
@@ -55,7 +38,7 @@ TEST(CollectiveMessages, GoOnAfterAFailureThatNotAllHaveSeen) {
         world.allgatherv(bytes_of(from), bytes_of(to), Parts{parts}, error);
         EXPECT_FALSE(error) << error.message();
         EXPECT_EQ(to, (std::vector<std::int32_t>{7, 8, 9}));
-        stay(node);
+        meet(node.world());
     });
 }
 
@@ -73,7 +56,7 @@ TEST(CollectiveMessages, OfHugeElementsTellOfWhatOneRankGotWrong) {
             } else {
                 EXPECT_EQ(error, Errc::mismatch) << error.message();
             }
-            stay(node);
+            meet(node.world());
         });
     }
 }
@@ -88,7 +71,7 @@ TEST(CollectiveMessages, OfHugeElementsTellOfDifferentCounts) {
         node.world().allreduce(bytes_of(from).first(bytes), bytes_of(to).first(bytes),
                                Reduction(sum), error);
         EXPECT_EQ(error, Errc::mismatch) << error.message();
-        stay(node);
+        meet(node.world());
     });
 }
 

@@ -1,0 +1,57 @@
+// What several tests of collective calls need.
+#pragma once
+
+#include <gtest/gtest.h>
+#include <sys/mman.h>
+
+#include <atomic>
+#include <cstddef>
+#include <new>
+#include <span>
+
+#include "onecopy/communicator.hpp"
+#include "onecopy/node.hpp"
+
+namespace onecopy::test {
+
+inline Segment bytes_of(auto& list) { return std::as_writable_bytes(std::span(list)); }
+
+/// A word that all ranks of a test see.
+class Flag {
+public:
+    Flag() {
+        void* const memory =
+            ::mmap(nullptr, 4096, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+        if (memory == MAP_FAILED) throw std::bad_alloc();
+        word_ = new (memory) std::atomic<int>(0);
+    }
+    ~Flag() { ::munmap(word_, 4096); }
+    Flag(const Flag&) = delete;
+    Flag& operator=(const Flag&) = delete;
+
+    void raise() const { *word_ = 1; }
+    [[nodiscard]] bool is_up() const { return *word_ == 1; }
+
+private:
+    std::atomic<int>* word_;
+};
+
+/// Sends a word round twice: nobody goes on before all have come. By messages, which need nothing
+/// that collective calls do.
+inline void meet(Communicator& world) {
+    const int size = world.size(), rank = world.rank();
+    char word = 0;
+    const auto give = [&] {
+        world.send(std::as_bytes(std::span(&word, 1)), (rank + 1) % size, 77);
+    };
+    const auto take = [&] {
+        world.recv(std::as_writable_bytes(std::span(&word, 1)), (rank + size - 1) % size, 77);
+    };
+    for (int round = 0; round < 2; ++round) {
+        if (rank == 0) give();
+        take();
+        if (rank != 0) give();
+    }
+}
+
+}  // namespace onecopy::test
