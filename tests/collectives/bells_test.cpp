@@ -4,7 +4,6 @@
 
 #include <array>
 #include <atomic>
-#include <chrono>
 #include <cstdint>
 #include <functional>
 #include <memory>
@@ -22,16 +21,13 @@
 namespace onecopy {
 namespace {
 
-void never_wake_up_by_yourself(Node& node) {
-    node.endpoint().watch().set_long_nap(std::chrono::hours(1));
-}
-
 bool sleeps(Node& node, int rank) {
     return node.endpoint().memory().line(rank).bell.asleep.load(std::memory_order_seq_cst) != 0;
 }
 
 using test::bytes_of;
 using test::Flag;
+using test::never_wake_up_by_yourself;
 
 constexpr int slots = 8;  // calls that may be begun before everybody has finished the first of them
 
@@ -112,7 +108,7 @@ TEST(CollectiveBells, WhoSleepsForSeveralCallsIsRungForEachOfThem) {
     }
 }
 
-TEST(CollectiveBells, WhoSleepsIsRungByAFailure) {
+TEST(CollectiveBells, WhoSleepsIsRungByACallThatIsAnother) {
     for (const bool large : {false, true}) {
         EXPECT_RANKS(3, [=](Node& node) {
             Communicator& world = node.world();
@@ -121,7 +117,6 @@ TEST(CollectiveBells, WhoSleepsIsRungByAFailure) {
             std::vector<double> from(large ? 30'000 : 3, 1.0), to(from);
             std::error_code error;
             if (node.rank() == 2) {
-                // 0 waits for 1, which waits for 2.
                 EXPECT_TRUE(test::eventually([&] { return sleeps(node, 0) && sleeps(node, 1); }));
                 world.allreduce(bytes_of(from).first(8), bytes_of(to).first(8),
                                 {Op::max, Type::float64}, error);
@@ -131,6 +126,30 @@ TEST(CollectiveBells, WhoSleepsIsRungByAFailure) {
             EXPECT_EQ(error, Errc::mismatch) << error.message();
         });
     }
+}
+
+TEST(CollectiveBells, WhoSleepsIsRungByAFailureInAnEarlierCall) {
+    EXPECT_RANKS(3, [](Node& node) {
+        Communicator& world = node.world();
+        world.barrier();
+        never_wake_up_by_yourself(node);
+        std::array<int, 2> words{};
+        std::error_code error;
+        if (node.rank() == 1) {
+            EXPECT_TRUE(test::eventually([&] { return sleeps(node, 0); }));
+            world.bcast(bytes_of(words), 2, error);
+            EXPECT_EQ(error, Errc::mismatch) << error.message();
+        } else {
+            // Of these two alone nothing is wrong; and 1 will not be the root of a call any more.
+            world.bcast(bytes_of(words).first(4), 2, error);
+            EXPECT_FALSE(error) << error.message();
+            if (node.rank() == 0) {
+                world.bcast(bytes_of(words), 1, error);
+                EXPECT_EQ(error, Errc::mismatch) << error.message();
+            }
+        }
+        test::meet(world);
+    });
 }
 
 /// Calls drawn at random, the same ones at all ranks, and what each must have given.

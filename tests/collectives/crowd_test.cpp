@@ -6,30 +6,21 @@
 #include <chrono>
 #include <cstdint>
 #include <cstdlib>
-#include <filesystem>
-#include <fstream>
 #include <functional>
+#include <memory_resource>
 #include <random>
-#include <string>
 #include <thread>
 #include <vector>
 
+#include "helpers.hpp"
 #include "onecopy/communicator.hpp"
 #include "ranks.hpp"
 
 namespace onecopy {
 namespace {
 
-std::size_t descriptors() {
-    return static_cast<std::size_t>(
-        std::distance(std::filesystem::directory_iterator("/proc/self/fd"), {}));
-}
-std::size_t mappings() {
-    std::ifstream in("/proc/self/maps");
-    std::size_t lines = 0;
-    for (std::string line; std::getline(in, line);) ++lines;
-    return lines;
-}
+using test::descriptors;
+using test::mappings;
 
 void sleep_up_to(std::mt19937& random, unsigned most_us) {
     std::this_thread::sleep_for(std::chrono::microseconds(random() % most_us));
@@ -92,6 +83,23 @@ TEST(CollectiveCrowds, SeventyRanksDoNotMapEachOthersArenas) {
         world.bcast(to, 3);
         EXPECT_LE(descriptors(), descriptors_before + 2);
         EXPECT_LE(mappings(), mappings_before + 16);
+    });
+}
+
+/// Few ranks do, for large calls on them.
+TEST(CollectiveCrowds, FiveRanksMapEachOthersArenasForLargeCallsOnThem) {
+    EXPECT_RANKS(5, [](Node& node) {
+        Communicator& world = node.world();
+        const auto newly_open = [&](std::pmr::memory_resource* memory, std::size_t count) {
+            std::pmr::vector<std::int64_t> from(count, world.rank(), memory), to(count, memory);
+            const std::size_t before = descriptors();
+            world.allreduce(from, to, Op::sum);
+            EXPECT_EQ(to[count - 1], 10);
+            return descriptors() - before;
+        };
+        EXPECT_EQ(newly_open(&node.arena(), 100), 0U);
+        EXPECT_EQ(newly_open(std::pmr::new_delete_resource(), 30'000), 0U);
+        EXPECT_GE(newly_open(&node.arena(), 30'000), 4U);
     });
 }
 

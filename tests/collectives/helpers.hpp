@@ -5,10 +5,16 @@
 #include <sys/mman.h>
 
 #include <atomic>
+#include <chrono>
 #include <cstddef>
+#include <filesystem>
+#include <fstream>
+#include <iterator>
 #include <new>
 #include <span>
+#include <string>
 
+#include "node/endpoint.hpp"
 #include "onecopy/communicator.hpp"
 #include "onecopy/node.hpp"
 
@@ -35,6 +41,23 @@ public:
 private:
     std::atomic<int>* word_;
 };
+
+/// Open in this process.
+inline std::size_t descriptors() {
+    return static_cast<std::size_t>(
+        std::distance(std::filesystem::directory_iterator("/proc/self/fd"), {}));
+}
+inline std::size_t mappings() {
+    std::ifstream in("/proc/self/maps");
+    std::size_t lines = 0;
+    for (std::string line; std::getline(in, line);) ++lines;
+    return lines;
+}
+
+/// Ranks that sleep look around from time to time, rung or not; from now on this one does not.
+inline void never_wake_up_by_yourself(Node& node) {
+    node.endpoint().watch().set_long_nap(std::chrono::hours(1));
+}
 
 /// Sends a word round twice: nobody goes on before all have come. By messages, which need nothing
 /// that collective calls do.

@@ -2,7 +2,9 @@
 // whether a call is one of them all ranks must know alike, whatever is wrong.
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <cstdint>
+#include <memory_resource>
 #include <numeric>
 #include <vector>
 
@@ -111,6 +113,24 @@ TEST(CollectiveMessages, AndFramesTakeElementsOfDifferentSizesInTurn) {
         wait_all(requests);
         for (std::size_t i = 0; i < sizes.size(); ++i) {
             for (const std::uint64_t sum : to[i]) ASSERT_EQ(sum, 3 * sizes[i] + 3) << sizes[i];
+        }
+    });
+}
+
+/// A schedule cuts between elements, so one of as many bytes is another one for other elements.
+TEST(CollectiveMessages, AndSchedulesKeepElementsOfOneLengthApartFromAnothers) {
+    EXPECT_RANKS(3, [](Node& node) {
+        constexpr std::size_t bytes = 30'000;
+        for (const bool arena : {false, true}) {
+            auto* const memory = arena ? &node.arena() : std::pmr::new_delete_resource();
+            std::pmr::vector<std::uint64_t> from(bytes / 8, memory), to(bytes / 8, memory);
+            std::fill(from.begin(), from.end(), static_cast<std::uint64_t>(node.rank()));
+            for (std::size_t each : {8, 24, 40, 600, 24, 8}) {
+                std::fill(to.begin(), to.end(), 77);
+                node.world().allreduce(bytes_of(from), bytes_of(to),
+                                       Reduction(Function{add, each, &each}));
+                for (const std::uint64_t sum : to) ASSERT_EQ(sum, 3U) << each;
+            }
         }
     });
 }

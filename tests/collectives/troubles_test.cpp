@@ -110,7 +110,7 @@ TEST(CollectiveTroubles, NobodyTouchesMemoryAfterTheError) {
     for (int round = 0; round < rounds(10); ++round) {
         Ranks job(4, [round](Node& node) {
             Communicator& world = node.world();
-            std::pmr::vector<double> from(500'000, 1.0, &node.arena()), to(from);
+            std::pmr::vector<double> from(500'000, 1.0, &node.arena()), to(from, &node.arena());
             std::error_code error;
             world.barrier();
             for (int call = 0; !error; ++call) {
@@ -164,7 +164,7 @@ TEST(CollectiveTroubles, WhoHearsOfADeathWaitsForWhoeverIsInItsMemory) {
     Ranks job(3, [&](Node& node) {
         Communicator& world = node.world();
         Halt halt{node.rank(), &in, &go_on};
-        std::pmr::vector<double> from(30'000, 1.0, &node.arena()), to(from);
+        std::pmr::vector<double> from(30'000, 1.0, &node.arena()), to(from, &node.arena());
         world.barrier();
         std::error_code error;
         world.allreduce(bytes_of(from), bytes_of(to),
@@ -188,7 +188,7 @@ TEST(CollectiveTroubles, WhoComesLastTouchesNobodysMemoryWhoHasTheError) {
     const Flag gone, done;
     Ranks job(3, [&](Node& node) {
         Communicator& world = node.world();
-        std::pmr::vector<double> from(30'000, 1.0, &node.arena()), to(from);
+        std::pmr::vector<double> from(30'000, 1.0, &node.arena()), to(from, &node.arena());
         world.barrier();
         std::error_code error;
         const Reduction sum(Op::sum, Type::float64);
@@ -283,6 +283,39 @@ TEST(CollectiveTroubles, RanksThatDisagreeAreTold) {
         }
         EXPECT_EQ(error, Errc::mismatch) << error.message();
     });
+}
+
+/// In nothing but the root, the operation, the type or the collective, and in no number of bytes.
+TEST(CollectiveTroubles, RanksThatDisagreeInOneThingAreTold) {
+    using Make = void (*)(Communicator&, bool, Segment, Segment, std::error_code&);
+    const Make all[] = {
+        [](Communicator& world, bool other, Segment from, Segment to, std::error_code& error) {
+            world.reduce(from, to, {Op::sum, Type::int64}, other ? 2 : 0, error);
+        },
+        [](Communicator& world, bool other, Segment from, Segment to, std::error_code& error) {
+            world.allreduce(from, to, {other ? Op::max : Op::sum, Type::int64}, error);
+        },
+        [](Communicator& world, bool other, Segment from, Segment to, std::error_code& error) {
+            world.allreduce(from, to, {Op::sum, other ? Type::int32 : Type::int64}, error);
+        },
+        [](Communicator& world, bool other, Segment from, Segment to, std::error_code& error) {
+            const Reduction sum(Op::sum, Type::int64);
+            other ? world.scan(from, to, sum, error) : world.allreduce(from, to, sum, error);
+        },
+    };
+    for (const Make make : all) {
+        for (const std::size_t count : {std::size_t{10}, std::size_t{30'000}}) {
+            EXPECT_RANKS(3, [=](Node& node) {
+                std::vector<std::int64_t> from(count), to(count);
+                std::error_code error;
+                make(node.world(), node.rank() == 1, bytes_of(from), bytes_of(to), error);
+                // Small calls look at whom they need, and here 0 needs all; or in the next call.
+                if (!error) node.world().barrier(error);
+                EXPECT_EQ(error, Errc::mismatch) << error.message();
+                test::meet(node.world());
+            });
+        }
+    }
 }
 
 TEST(CollectiveTroubles, WhatAllGetWrongHarmsNobody) {
