@@ -7,9 +7,9 @@
 #include <cstdint>
 #include <functional>
 #include <memory>
+#include <memory_resource>
 #include <random>
 #include <string>
-#include <thread>
 #include <vector>
 
 #include "helpers.hpp"
@@ -21,13 +21,15 @@
 namespace onecopy {
 namespace {
 
-bool sleeps(Node& node, int rank) {
-    return node.endpoint().memory().line(rank).bell.asleep.load(std::memory_order_seq_cst) != 0;
-}
-
 using test::bytes_of;
 using test::Flag;
 using test::never_wake_up_by_yourself;
+
+/// Whether it has come to a call, and sleeps in it. (Before it came it may have slept in another.)
+bool sleeps(Node& node, int rank, const Flag& come, int to = 1) {
+    return come.is_up(to) &&
+           node.endpoint().memory().line(rank).bell.asleep.load(std::memory_order_seq_cst) != 0;
+}
 
 constexpr int slots = 8;  // calls that may be begun before everybody has finished the first of them
 
@@ -50,7 +52,7 @@ TEST(CollectiveBells, WhoWaitsForASlotIsRungByTheEndOfABarrier) {
             Request barrier = world.ibarrier();
             begun.raise();
             // It goes no further on its own, and is not over before 0 comes.
-            EXPECT_TRUE(test::eventually([&] { return ninth.is_up() && sleeps(node, 0); }));
+            EXPECT_TRUE(test::eventually([&] { return sleeps(node, 0, ninth); }));
             barrier.wait();
             // And nothing else that could ring.
             EXPECT_TRUE(test::eventually([&] { return through.is_up(); }));
@@ -59,37 +61,54 @@ TEST(CollectiveBells, WhoWaitsForASlotIsRungByTheEndOfABarrier) {
     });
 }
 
-TEST(CollectiveBells, WhoWaitsForThoseBehindTheFirstIsRungByThem) {
-    // 0 sleeps for whoever is missing, which is another one each time.
-    for (const bool large : {false, true}) {
-        EXPECT_RANKS(4, [&](Node& node) {
-            Communicator& world = node.world();
-            world.barrier();
-            never_wake_up_by_yourself(node);
-            std::vector<double> from(large ? 30'000 : 3, 1.0), to(from);
-            for (int last = 1; last < 4; ++last) {
-                if (node.rank() == last) {
-                    EXPECT_TRUE(test::eventually([&] { return sleeps(node, 0); }));
-                }
+/// One behind the other each rank is the last, for whom 0 sleeps.
+void come_one_by_one(bool arena, std::size_t count) {
+    const Flag come;
+    EXPECT_RANKS(4, [&](Node& node) {
+        Communicator& world = node.world();
+        auto* const memory = arena ? &node.arena() : std::pmr::new_delete_resource();
+        std::pmr::vector<double> from(count, 1.0, memory), to(count, memory);
+        world.allreduce(from, to, Op::sum);
+        never_wake_up_by_yourself(node);
+        // In a small scan 0 waits for nobody.
+        for (int call = 0; call < (count > 1000 ? 6 : 3); ++call) {
+            if (node.rank() == 0) come.raise(call + 1);
+            if (node.rank() == 1 + call % 3) {
+                EXPECT_TRUE(test::eventually([&] { return sleeps(node, 0, come, call + 1); }));
+            }
+            if (call < 3) {
                 world.allreduce(from, to, Op::sum);
                 EXPECT_EQ(to[2], 4.0);
+            } else {
+                // Here who comes last waits for 0.
+                world.scan(bytes_of(from), bytes_of(to), {Op::sum, Type::float64});
+                EXPECT_EQ(to[2], 1.0 + node.rank());
             }
-        });
-    }
+        }
+    });
+}
+TEST(CollectiveBells, WhoSleepsIsRungByTheLastToComeToASmallCall) { come_one_by_one(false, 3); }
+TEST(CollectiveBells, WhoSleepsIsRungByTheLastToComeToALargeCall) {
+    come_one_by_one(false, 30'000);
+}
+TEST(CollectiveBells, WhoSleepsIsRungByTheLastToComeToACallOnArenas) {
+    come_one_by_one(true, 30'000);
 }
 
 TEST(CollectiveBells, WhoSleepsForSeveralCallsIsRungForEachOfThem) {
     for (const int first : {1, 2}) {
-        const Flag got;
+        const Flag come, got;
         EXPECT_RANKS(3, [&](Node& node) {
             Communicator& world = node.world();
             world.barrier();
             never_wake_up_by_yourself(node);
             std::array<int, 1> of_1{node.rank()}, of_2{node.rank()};
             // 0 sleeps for both of the others, and 1 and 2 come in this order or in the other.
-            if (node.rank() == first) {
-                EXPECT_TRUE(test::eventually([&] { return sleeps(node, 0); }));
-            } else if (node.rank() != 0) {
+            if (node.rank() == 0) {
+                come.raise();
+            } else if (node.rank() == first) {
+                EXPECT_TRUE(test::eventually([&] { return sleeps(node, 0, come); }));
+            } else {
                 EXPECT_TRUE(test::eventually([&] { return got.is_up(); }));
             }
             std::vector<Request> requests;
@@ -110,17 +129,20 @@ TEST(CollectiveBells, WhoSleepsForSeveralCallsIsRungForEachOfThem) {
 
 TEST(CollectiveBells, WhoSleepsIsRungByACallThatIsAnother) {
     for (const bool large : {false, true}) {
-        EXPECT_RANKS(3, [=](Node& node) {
+        const Flag first, second;
+        EXPECT_RANKS(3, [&](Node& node) {
             Communicator& world = node.world();
             world.barrier();
             never_wake_up_by_yourself(node);
             std::vector<double> from(large ? 30'000 : 3, 1.0), to(from);
             std::error_code error;
             if (node.rank() == 2) {
-                EXPECT_TRUE(test::eventually([&] { return sleeps(node, 0) && sleeps(node, 1); }));
+                EXPECT_TRUE(test::eventually(
+                    [&] { return sleeps(node, 0, first) && sleeps(node, 1, second); }));
                 world.allreduce(bytes_of(from).first(8), bytes_of(to).first(8),
                                 {Op::max, Type::float64}, error);
             } else {
+                (node.rank() == 0 ? first : second).raise();
                 world.allreduce(bytes_of(from), bytes_of(to), {Op::sum, Type::float64}, error);
             }
             EXPECT_EQ(error, Errc::mismatch) << error.message();
@@ -129,14 +151,15 @@ TEST(CollectiveBells, WhoSleepsIsRungByACallThatIsAnother) {
 }
 
 TEST(CollectiveBells, WhoSleepsIsRungByAFailureInAnEarlierCall) {
-    EXPECT_RANKS(3, [](Node& node) {
+    const Flag come;
+    EXPECT_RANKS(3, [&](Node& node) {
         Communicator& world = node.world();
         world.barrier();
         never_wake_up_by_yourself(node);
         std::array<int, 2> words{};
         std::error_code error;
         if (node.rank() == 1) {
-            EXPECT_TRUE(test::eventually([&] { return sleeps(node, 0); }));
+            EXPECT_TRUE(test::eventually([&] { return sleeps(node, 0, come); }));
             world.bcast(bytes_of(words), 2, error);
             EXPECT_EQ(error, Errc::mismatch) << error.message();
         } else {
@@ -144,6 +167,7 @@ TEST(CollectiveBells, WhoSleepsIsRungByAFailureInAnEarlierCall) {
             world.bcast(bytes_of(words).first(4), 2, error);
             EXPECT_FALSE(error) << error.message();
             if (node.rank() == 0) {
+                come.raise();
                 world.bcast(bytes_of(words), 1, error);
                 EXPECT_EQ(error, Errc::mismatch) << error.message();
             }

@@ -35,8 +35,9 @@ public:
     Flag(const Flag&) = delete;
     Flag& operator=(const Flag&) = delete;
 
-    void raise() const { *word_ = 1; }
-    [[nodiscard]] bool is_up() const { return *word_ == 1; }
+    /// Once or several times; it never goes down.
+    void raise(int to = 1) const { *word_ = to; }
+    [[nodiscard]] bool is_up(int at_least = 1) const { return *word_ >= at_least; }
 
 private:
     std::atomic<int>* word_;
