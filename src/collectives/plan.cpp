@@ -21,7 +21,10 @@ schedule::Exports all_exports(const schedule::Call& call, int rank) {
     for (int block = 0; block < blocks; ++block) {
         exports.read.push_back({schedule::Buffer::from, block, 0, call.bytes});
     }
-    exports.read.push_back({schedule::Buffer::to, 0, 0, call.bytes});
+    // There is no room for more than is read.
+    if (regions_of(call.what, call.form, call.ranks).to > 0) {
+        exports.read.push_back({schedule::Buffer::to, 0, 0, call.bytes});
+    }
     exports.touchers.resize(static_cast<std::size_t>(call.ranks));
     std::iota(exports.touchers.begin(), exports.touchers.end(), 0);
     exports.touchers.erase(exports.touchers.begin() + rank);

@@ -1,4 +1,4 @@
-// What calls promise beside their results: order, bits, requests, communicators, threads, parts.
+// What calls promise beside their results: requests, communicators, threads, parts.
 #include <gtest/gtest.h>
 
 #include <algorithm>
@@ -11,45 +11,9 @@
 
 #include "onecopy/communicator.hpp"
 #include "ranks.hpp"
-#include "schedule/schedule.hpp"
 
 namespace onecopy {
 namespace {
-
-/// Numbers whose sum depends on which of them are added first.
-double operand(int rank, std::size_t i) {
-    const double sign = (rank + static_cast<int>(i)) % 3 == 0 ? -1 : 1;
-    return sign * (1.0 + static_cast<double>((i * 7 + static_cast<std::size_t>(rank) * 13) % 101)) *
-           (rank % 2 == 0 ? 1e16 : 1e-3);
-}
-double bracketed(int first, int count, std::size_t i) {
-    if (count == 1) return operand(first, i);
-    const int left = schedule::left_of(count);
-    return bracketed(first, left, i) + bracketed(first + left, count - left, i);
-}
-
-TEST(Collectives, SumsHaveTheSameBitsByEveryWay) {
-    for (const int ranks : {2, 3, 5, 8}) {
-        EXPECT_RANKS(ranks, [](Node& node) {
-            Communicator& world = node.world();
-            for (const std::size_t count :
-                 {std::size_t{3}, std::size_t{500}, std::size_t{30'000}}) {
-                for (const bool arena : {false, true}) {
-                    std::pmr::vector<double> from(
-                        count, arena ? &node.arena() : std::pmr::new_delete_resource());
-                    std::pmr::vector<double> to(count, from.get_allocator());
-                    for (std::size_t i = 0; i < count; ++i) from[i] = operand(world.rank(), i);
-                    world.allreduce(from, to, Op::sum);
-                    for (std::size_t i = 0; i < count; ++i) {
-                        ASSERT_EQ(to[i], bracketed(0, world.size(), i)) << count << ", " << i;
-                    }
-                    world.reduce(from, to, Op::sum, 1);
-                    EXPECT_TRUE(world.rank() != 1 || to[2] == bracketed(0, world.size(), 2));
-                }
-            }
-        });
-    }
-}
 
 TEST(Collectives, ManyMayBeOutstanding) {
     EXPECT_RANKS(3, [](Node& node) {

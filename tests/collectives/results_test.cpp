@@ -269,17 +269,18 @@ private:
 };
 
 /// Around: nothing, one line, a slot, a frame, a window, several windows and a rest.
-const std::vector<std::size_t> counts = {0,   1,   3,    6,    100,    517,
-                                         518, 519, 4096, 4099, 20'001, 400'003};
+std::vector<std::size_t> counts_for(int ranks) {
+    if (ranks > 20) return {0, 1, 7, 8, 100, 519, 1100};
+    std::vector<std::size_t> counts = {0, 1, 3, 6, 100, 517, 518, 519, 4096, 4099, 20'001};
+    if (ranks <= 3) counts.push_back(400'003);
+    return counts;
+}
 
 void all_calls(int ranks, Place place, bool requests, bool in_place) {
     EXPECT_RANKS(ranks, [=](Node& node) {
         Calls calls(node, {place, requests, in_place});
         unsigned round = 0;
-        for (const std::size_t count : counts) {
-            if (ranks > 3 && count > 100'000) continue;
-            calls.run(count, round++);
-        }
+        for (const std::size_t count : counts_for(ranks)) calls.run(count, round++);
     });
 }
 
@@ -294,6 +295,15 @@ INSTANTIATE_TEST_SUITE_P(All, Results,
                          testing::Combine(testing::Values(1, 2, 3, 5, 8),
                                           testing::Values(Place::arena, Place::ordinary,
                                                           Place::mixed),
+                                          testing::Bool(), testing::Bool()));
+INSTANTIATE_TEST_SUITE_P(OfMoreRanksThanCores, Results,
+                         testing::Combine(testing::Values(12),
+                                          testing::Values(Place::arena, Place::ordinary,
+                                                          Place::mixed),
+                                          testing::Bool(), testing::Bool()));
+/// More than those whose arenas are mapped, and whose schedules are looked at by all.
+INSTANTIATE_TEST_SUITE_P(OfVeryManyRanks, Results,
+                         testing::Combine(testing::Values(70), testing::Values(Place::mixed),
                                           testing::Bool(), testing::Bool()));
 
 }  // namespace

@@ -14,6 +14,7 @@
 #include <thread>
 #include <vector>
 
+#include "helpers.hpp"
 #include "onecopy/communicator.hpp"
 #include "ranks.hpp"
 #include "support/child.hpp"
@@ -21,6 +22,8 @@
 namespace onecopy {
 namespace {
 
+using test::bytes_of;
+using test::Flag;
 using test::Ranks;
 
 int rounds(int few) {
@@ -107,7 +110,7 @@ TEST(CollectiveTroubles, NobodyTouchesMemoryAfterTheError) {
     for (int round = 0; round < rounds(10); ++round) {
         Ranks job(4, [round](Node& node) {
             Communicator& world = node.world();
-            std::pmr::vector<double> from(500'000, 1.0, &node.arena()), to(from);
+            std::pmr::vector<double> from(500'000, 1.0, &node.arena()), to(from, &node.arena());
             std::error_code error;
             world.barrier();
             for (int call = 0; !error; ++call) {
@@ -125,6 +128,106 @@ TEST(CollectiveTroubles, NobodyTouchesMemoryAfterTheError) {
             EXPECT_TRUE(std::all_of(to.begin(), to.end(), [](double x) { return x == 5.0; }));
         });
         ASSERT_TRUE(job.wait().all_right({0, 1, 2}));
+    }
+}
+
+/// What ranks do when they are first asked to combine: 0 stays in it, and then 2 dies.
+struct Halt {
+    int rank = 0;
+    const Flag *in = nullptr, *go_on = nullptr;
+    bool over = false;
+};
+void sum_and_halt(const void* left, const void* right, void* result, std::size_t count,
+                  void* context) {
+    Halt& halt = *static_cast<Halt*>(context);
+    if (halt.rank == 2) {
+        EXPECT_TRUE(test::eventually([&] { return halt.in->is_up(); }));
+        test::die();
+    }
+    if (halt.rank == 0 && !halt.over) {
+        halt.over = true;
+        halt.in->raise();
+        // It comes only if others do not wait for this rank; they are given some time for it.
+        for (int i = 0; i < 200 && !halt.go_on->is_up(); ++i) {
+            std::this_thread::sleep_for(std::chrono::milliseconds(1));
+        }
+    }
+    for (std::size_t i = 0; i < count; ++i) {
+        static_cast<double*>(result)[i] =
+            static_cast<const double*>(left)[i] + static_cast<const double*>(right)[i];
+    }
+}
+
+/// 0 makes a part of everybody's result, and is still at it when 1 hears that 2 is dead.
+TEST(CollectiveTroubles, WhoHearsOfADeathWaitsForWhoeverIsInItsMemory) {
+    const Flag in, go_on, done;
+    Ranks job(3, [&](Node& node) {
+        Communicator& world = node.world();
+        Halt halt{node.rank(), &in, &go_on};
+        std::pmr::vector<double> from(30'000, 1.0, &node.arena()), to(from, &node.arena());
+        world.barrier();
+        std::error_code error;
+        world.allreduce(bytes_of(from), bytes_of(to),
+                        Reduction(Function{sum_and_halt, sizeof(double), &halt}), error);
+        EXPECT_EQ(error, Errc::peer_died) << error.message();
+        std::fill(to.begin(), to.end(), 5.0);
+        if (node.rank() == 0) {
+            done.raise();
+        } else {
+            go_on.raise();
+            EXPECT_TRUE(test::eventually([&] { return done.is_up(); }));
+        }
+        EXPECT_TRUE(std::all_of(to.begin(), to.end(), [](double x) { return x == 5.0; }));
+    });
+    EXPECT_TRUE(job.wait().all_right({0, 1}));
+}
+
+/// 2 has come and died; 1 has heard of it and gone away with the error; then 0 comes, and finds
+/// that all have come.
+TEST(CollectiveTroubles, WhoComesLastTouchesNobodysMemoryWhoHasTheError) {
+    const Flag gone, done;
+    Ranks job(3, [&](Node& node) {
+        Communicator& world = node.world();
+        std::pmr::vector<double> from(30'000, 1.0, &node.arena()), to(from, &node.arena());
+        const Reduction sum(Op::sum, Type::float64);
+        // The arenas of all are known from now on, that of a dead one, too.
+        world.allreduce(bytes_of(from), bytes_of(to), sum);
+        std::error_code error;
+        if (node.rank() == 2) {
+            const Request begun = world.iallreduce(bytes_of(from), bytes_of(to), sum);
+            test::die();
+        }
+        if (node.rank() == 0) {
+            EXPECT_TRUE(test::eventually([&] { return gone.is_up(); }));
+        }
+        world.allreduce(bytes_of(from), bytes_of(to), sum, error);
+        EXPECT_EQ(error, Errc::peer_died) << error.message();
+        std::fill(to.begin(), to.end(), 5.0);
+        if (node.rank() == 0) {
+            done.raise();
+        } else {
+            gone.raise();
+            EXPECT_TRUE(test::eventually([&] { return done.is_up(); }));
+        }
+        EXPECT_TRUE(std::all_of(to.begin(), to.end(), [](double x) { return x == 5.0; }));
+    });
+    EXPECT_TRUE(job.wait().all_right({0, 1}));
+}
+
+TEST(CollectiveTroubles, WhoHasSeenAFailureIsNotWaitedForInLaterCalls) {
+    for (const std::size_t count : {std::size_t{1}, std::size_t{30'000}}) {
+        EXPECT_RANKS(3, [count](Node& node) {
+            Communicator& world = node.world();
+            std::vector<double> memory(count + 1), to(count);
+            std::error_code error;
+            // The root looks at nobody.
+            world.bcast(bytes_of(memory).first(8 * (node.rank() == 1 ? 2 : 1)), 0, error);
+            EXPECT_EQ(node.rank() == 1, error == Errc::mismatch) << error.message();
+            world.allreduce(bytes_of(memory).first(8 * count), bytes_of(to),
+                            {Op::sum, Type::float64}, error);
+            EXPECT_EQ(error, Errc::mismatch) << error.message();
+            test::meet(world);
+        });
     }
 }
 
@@ -181,6 +284,39 @@ TEST(CollectiveTroubles, RanksThatDisagreeAreTold) {
         }
         EXPECT_EQ(error, Errc::mismatch) << error.message();
     });
+}
+
+/// In nothing but the root, the operation, the type or the collective, and in no number of bytes.
+TEST(CollectiveTroubles, RanksThatDisagreeInOneThingAreTold) {
+    using Make = void (*)(Communicator&, bool, Segment, Segment, std::error_code&);
+    const Make all[] = {
+        [](Communicator& world, bool other, Segment from, Segment to, std::error_code& error) {
+            world.reduce(from, to, {Op::sum, Type::int64}, other ? 2 : 0, error);
+        },
+        [](Communicator& world, bool other, Segment from, Segment to, std::error_code& error) {
+            world.allreduce(from, to, {other ? Op::max : Op::sum, Type::int64}, error);
+        },
+        [](Communicator& world, bool other, Segment from, Segment to, std::error_code& error) {
+            world.allreduce(from, to, {Op::sum, other ? Type::int32 : Type::int64}, error);
+        },
+        [](Communicator& world, bool other, Segment from, Segment to, std::error_code& error) {
+            const Reduction sum(Op::sum, Type::int64);
+            other ? world.scan(from, to, sum, error) : world.allreduce(from, to, sum, error);
+        },
+    };
+    for (const Make make : all) {
+        for (const std::size_t count : {std::size_t{10}, std::size_t{30'000}}) {
+            EXPECT_RANKS(3, [=](Node& node) {
+                std::vector<std::int64_t> from(count), to(count);
+                std::error_code error;
+                make(node.world(), node.rank() == 1, bytes_of(from), bytes_of(to), error);
+                // Small calls look at whom they need, and here 0 needs all; or in the next call.
+                if (!error) node.world().barrier(error);
+                EXPECT_EQ(error, Errc::mismatch) << error.message();
+                test::meet(node.world());
+            });
+        }
+    }
 }
 
 TEST(CollectiveTroubles, WhatAllGetWrongHarmsNobody) {
