@@ -377,6 +377,32 @@ TEST(Blocks, NobodyWaitsForAMemberThatFoundNoMemory) {
     });
 }
 
+/// Its next call would be taken for the one that it could not make.
+TEST(Blocks, AMemberThatFoundNoMemoryIsNotMissedTwice) {
+    EXPECT_RANKS(3, [](Node& node) {
+        Communicator one = node.world().dup();
+        if (node.rank() == 1) {
+            const double value = 1;
+            double result = 0;
+            std::error_code error;
+            test::FewAllocations none(0);
+            one.allreduce(std::as_bytes(std::span(&value, 1)),
+                          std::as_writable_bytes(std::span(&result, 1)), {Op::sum, Type::float64},
+                          error);
+            none.end();
+            EXPECT_EQ(error, std::errc::not_enough_memory);
+        }
+        meet(node);
+        const double value = 2;
+        double result = 0;
+        std::error_code error;
+        one.allreduce(std::as_bytes(std::span(&value, 1)),
+                      std::as_writable_bytes(std::span(&result, 1)), {Op::sum, Type::float64},
+                      error);
+        EXPECT_EQ(error, std::errc::not_enough_memory);
+    });
+}
+
 /// When the job's memory is used up there is an error, and when it was given back there is none.
 TEST(Blocks, AfterTheErrorThereIsMemoryAgain) {
     EXPECT_RANKS(2, [](Node& node) {
