@@ -4,6 +4,7 @@
 #include <concepts>
 #include <cstddef>
 #include <cstdint>
+#include <memory>
 #include <span>
 #include <system_error>
 
@@ -216,6 +217,7 @@ protected:
     node::Endpoint* endpoint_ = nullptr;
     node::Context* context_ = nullptr;  // of the user's messages
     node::Context* inner_ = nullptr;    // of our own
+    std::shared_ptr<void> opened_;  // by all copies: with the last one the communicator is closed
 
 private:
     std::error_code call(const collectives::Prepared& prepared) noexcept;

@@ -4,8 +4,9 @@
 // A member numbers its calls; all members make the same ones, so the numbers agree. Call c uses
 // slot c % call_slots of the boards.
 //
-//   slot.call      stored behind the slot's other bytes (seq_cst, since whoever waits for it may be
-//                  about to sleep); loaded by the others (acquire): they see the bytes then
+//   slot.call      the number of the call that was posted, and by how much `finished` was behind it
+//                  then; stored behind the slot's other bytes (seq_cst, since whoever waits for it
+//                  may be about to sleep); loaded by the others (acquire): they see the bytes then
 //   finished       all calls below are over here: their slots, and this member's memory, are not
 //                  looked at any more (release; acquire). A member uses a slot again when everybody
 //                  has finished the call before that was in it.
@@ -14,7 +15,10 @@
 //   frame.word     of the large call at work: its frame's number, and the phase that is complete
 //                  (seq_cst; acquire). It only goes up.
 //
-// All are zero at first, and no call has the number 0.
+// All are zero at first, also on a block that another communicator had before, and no call has the
+// number 0. Numbers are of 64 bits: none ever comes again, so what a member posted long ago is not
+// taken for what is waited for. A board can be read until all members have gone, see
+// node/communicator_blocks.hpp: its own may be the first.
 #pragma once
 
 #include <array>
@@ -32,13 +36,22 @@ inline constexpr std::uint32_t frame_slots = 4;
 
 /// One call's. Not a power of two, so that they do not all fall on the same lines of a cache.
 struct alignas(64) Slot {
-    std::atomic<std::uint32_t> call;
-    std::uint32_t finished;   ///< by this member, when it began the call
-    std::uint64_t signature;  ///< of what the call is: see Call::signature()
+    std::atomic<std::uint64_t> call;  ///< see posted()
+    std::uint64_t signature;          ///< of what the call is: see Call::signature()
     std::array<std::byte, 4096 + 48> data;
 };
 inline constexpr std::size_t slot_data_bytes = sizeof(Slot::data);
 static_assert(sizeof(Slot) % 64 == 0 && sizeof(Slot) == 16 + slot_data_bytes);
+
+/// In Slot::call: calls that are begun are few, so how far the member is behind fits beside.
+inline constexpr unsigned behind_bits = 8;
+constexpr std::uint64_t posted(std::uint64_t call, std::uint64_t finished) noexcept {
+    return call << behind_bits | (call - finished);
+}
+constexpr std::uint64_t call_in(std::uint64_t posted) noexcept { return posted >> behind_bits; }
+constexpr std::uint64_t finished_in(std::uint64_t posted) noexcept {
+    return call_in(posted) - (posted & ((std::uint64_t{1} << behind_bits) - 1));
+}
 
 /// In a slot's data for a large call.
 struct Published {
@@ -55,7 +68,7 @@ struct alignas(64) Frame {
 };
 
 struct Board {
-    alignas(64) std::atomic<std::uint32_t> finished;
+    alignas(64) std::atomic<std::uint64_t> finished;
     alignas(64) std::atomic<std::uint32_t> awaits;
     std::atomic<std::uint64_t> trouble;
     /// The first of the blocks of the frames' bytes, one behind the other, counted from 1.
@@ -77,7 +90,8 @@ struct BoardTable {
     node::ScheduleTable schedules;
 };
 static_assert(sizeof(BoardTable) <= node::block_bytes);
-/// In the table: the member found no memory for its board.
+/// In the table: the member found no memory for its board, or for what it needs beside it. It
+/// stays.
 inline constexpr std::uint32_t no_board = ~std::uint32_t{0};
 
 }  // namespace onecopy::collectives

@@ -38,7 +38,7 @@ private:
     Group& group_;
     Call call_;
     std::uint64_t signature_;
-    std::uint32_t number_;
+    std::uint64_t number_;
     int found_ = 1;  // members whose slots were found, from the own on
     State state_ = State::begun;
 };

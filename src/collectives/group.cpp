@@ -10,7 +10,8 @@ namespace {
 
 using node::Stage;
 
-std::error_code no_memory() noexcept { return std::make_error_code(std::errc::not_enough_memory); }
+static_assert(Group::blocks_of_frame * frame_slots == node::blocks_of_frames);
+
 
 /// In Board::trouble: an error of ours, or the kernel's.
 constexpr std::uint64_t kernels = std::uint64_t{1} << 32;
@@ -24,23 +25,32 @@ std::error_code error_of(std::uint64_t trouble) noexcept {
     return static_cast<Errc>(value);
 }
 
-/// In a record: nobody found memory for the table.
-constexpr std::uint32_t no_table = ~std::uint32_t{0};
+void set_zero(std::atomic<std::uint32_t>& word) noexcept {
+    word.store(0, std::memory_order_relaxed);
+}
+void set_zero(std::atomic<std::uint64_t>& word) noexcept {
+    word.store(0, std::memory_order_relaxed);
+}
 
-/// Where the boards of this communicator are, whoever finds out first; null: there is no memory.
-BoardTable* table_of(node::JobMemory& memory, std::uint32_t communicator) noexcept {
-    node::CommunicatorRecord* const record = memory.record(communicator);
-    if (record == nullptr) return nullptr;
-    std::uint32_t place = record->boards.load(std::memory_order_acquire);
-    if (place == 0) {
-        const auto block = memory.take_blocks_of_boards(1);
-        const std::uint32_t ours = block ? *block + 1 : no_table;
-        if (record->boards.compare_exchange_strong(place, ours, std::memory_order_seq_cst)) {
-            place = ours;
-        }
-    }
-    if (place == no_table) return nullptr;
-    return reinterpret_cast<BoardTable*>(memory.block(place - 1));
+/// What must be zero before others see it, on a block that was used before.
+void clear(Board& board) noexcept {
+    set_zero(board.finished);
+    set_zero(board.awaits);
+    set_zero(board.trouble);
+    board.frame_blocks = 0;
+    for (Frame& frame : board.frames) set_zero(frame.word);
+    for (Slot& slot : board.slots) set_zero(slot.call);
+}
+
+/// Where the boards of this communicator are; null: there is no memory.
+BoardTable* table_of(node::JobMemory& memory, node::CommunicatorBlocks& blocks, int size) noexcept {
+    const auto at = [&](std::uint32_t block) {
+        return reinterpret_cast<BoardTable*>(memory.block(block));
+    };
+    const auto block = blocks.table([&](std::uint32_t used) {
+        for (int i = 0; i < size; ++i) set_zero(at(used)->blocks[static_cast<std::size_t>(i)]);
+    });
+    return block ? at(*block) : nullptr;
 }
 
 }  // namespace
@@ -50,29 +60,44 @@ Group::Group(node::Endpoint& endpoint, node::Context& context)
       context_(context),
       rank_(context.rank()),
       size_(context.size()),
+      blocks_(context.blocks),
       boards_(static_cast<std::size_t>(size_)),
       known_finished_(static_cast<std::size_t>(size_), 1) {
-    if (!make_board()) failure_ = no_memory();
+    if (!make_board()) failure_ = os::no_memory();
 }
 
 bool Group::make_board() noexcept {
+    if (!blocks_) return false;
     node::JobMemory& memory = endpoint_.memory();
-    table_ = table_of(memory, context_.number() / 2);
+    table_ = table_of(memory, *blocks_, size_);
     if (table_ == nullptr) return false;
-    const auto block = memory.take_blocks_of_boards(1);
     const auto place = static_cast<std::size_t>(rank_);
+    std::atomic<std::uint32_t>& own = table_->blocks[place];
+    if (own.load(std::memory_order_relaxed) == no_board) return false;  // as the others know
+    const auto run = blocks_->take(node::CommunicatorBlocks::Length::block);
+    if (run) {
+        own_ = reinterpret_cast<Board*>(memory.block(run->first));
+        if (run->used) clear(*own_);
+        own_->finished.store(finished_, std::memory_order_relaxed);
+        boards_[place] = own_;
+        free_until_ = finished_ + call_slots;
+    }
     if (rank_ == 0) {
         table_->schedules =
             endpoint_.schedules()[static_cast<std::size_t>(node::company_of(size_))];
     }
-    table_->blocks[place].store(block ? *block + 1 : no_board, std::memory_order_seq_cst);
+    own.store(run ? run->first + 1 : no_board, std::memory_order_seq_cst);
     for (const int member : context_.members()) endpoint_.tell(member);
-    if (!block) return false;
-    own_ = reinterpret_cast<Board*>(memory.block(*block));
-    boards_[place] = own_;
-    own_->finished.store(finished_, std::memory_order_release);
-    free_until_ = finished_ + call_slots;
-    return true;
+    return run.has_value();
+}
+
+void Group::refuse(node::Endpoint& endpoint, const node::Context& context) noexcept {
+    if (!context.blocks) return;
+    BoardTable* const table = table_of(endpoint.memory(), *context.blocks, context.size());
+    if (table == nullptr) return;  // nobody finds one
+    table->blocks[static_cast<std::size_t>(context.rank())].store(no_board,
+                                                                  std::memory_order_seq_cst);
+    for (const int member : context.members()) endpoint.tell(member);
 }
 
 std::error_code Group::broken() noexcept {
@@ -112,39 +137,38 @@ bool Group::somebody_has_failed() noexcept {
     return false;
 }
 
-Look Group::look_for_a_free_slot(std::uint32_t call) noexcept {
-    std::uint32_t least = finished_;
+Look Group::look_for_a_free_slot(std::uint64_t call) noexcept {
+    std::uint64_t least = finished_;
     int slowest = rank_;
     const auto look = [&](int member) {
         const auto place = static_cast<std::size_t>(member);
-        if (!before(known_finished_[place] + call_slots - 1, call)) return;
+        if (known_finished_[place] + call_slots > call) return;
         Board* const board = board_of(member);
         if (board == nullptr) return;
-        const std::uint32_t finished = board->finished.load(std::memory_order_seq_cst);
-        if (before(known_finished_[place], finished)) known_finished_[place] = finished;
+        const std::uint64_t finished = board->finished.load(std::memory_order_seq_cst);
+        if (known_finished_[place] < finished) known_finished_[place] = finished;
     };
     for (int member = 0; member < size_; ++member) {
         if (member == rank_) continue;
         look(member);
-        if (before(known_finished_[static_cast<std::size_t>(member)], least)) {
+        if (known_finished_[static_cast<std::size_t>(member)] < least) {
             least = known_finished_[static_cast<std::size_t>(member)];
             slowest = member;
         }
     }
     free_until_ = least + call_slots;
-    if (before(call, free_until_)) return Look::ready;
+    if (call < free_until_) return Look::ready;
     if (slowest == rank_) return failure_ ? Look::failed : Look::not_yet;
     about_to_wait_for(slowest);
     const Look there = still_there(slowest);
     look(slowest);
-    const bool free =
-        !before(known_finished_[static_cast<std::size_t>(slowest)] + call_slots - 1, call);
+    const bool free = known_finished_[static_cast<std::size_t>(slowest)] + call_slots > call;
     if (free) return look_for_a_free_slot(call);
     if (there == Look::failed && !failure_) fail(why_);
     return there;
 }
 
-Look Group::look_again(int member, std::uint32_t call, std::uint64_t signature,
+Look Group::look_again(int member, std::uint64_t call, std::uint64_t signature,
                        const Slot*& slot) noexcept {
     about_to_wait_for(member);
     // First: it may have posted the call, and have left since.
@@ -152,8 +176,9 @@ Look Group::look_again(int member, std::uint32_t call, std::uint64_t signature,
     const Board* const board = board_of(member);
     if (board != nullptr) {
         slot = &board->slots[call % call_slots];
-        if (slot->call.load(std::memory_order_seq_cst) == call) {
-            known_finished_[static_cast<std::size_t>(member)] = slot->finished;
+        const std::uint64_t seen = slot->call.load(std::memory_order_seq_cst);
+        if (call_in(seen) == call) {
+            known_finished_[static_cast<std::size_t>(member)] = finished_in(seen);
             return slot->signature == signature ? Look::ready : mismatch();
         }
     }
@@ -185,7 +210,7 @@ Look Group::still_there(int member) noexcept {
         if (trouble != 0) why_ = error_of(trouble);
     } else if (table_->blocks[static_cast<std::size_t>(member)].load(std::memory_order_seq_cst) ==
                no_board) {
-        why_ = no_memory();
+        why_ = os::no_memory();
     }
     if (!why_ && endpoint_.has_seen_departures() &&
         endpoint_.stage_of(context_.member(member)) != Stage::here) {
@@ -208,16 +233,16 @@ void Group::fail(std::error_code error) noexcept {
     for (const int member : context_.members()) endpoint_.tell(member);
 }
 
-bool Group::nobody_is_in(std::uint32_t call) noexcept {
+bool Group::nobody_is_in(std::uint64_t call) noexcept {
     for (int member = 0; member < size_; ++member) {
         if (member == rank_) continue;
         const Board* const board = board_of(member);
         if (board == nullptr || endpoint_.watch().stage(context_.member(member)) != Stage::here) {
             continue;
         }
-        if (board->slots[call % call_slots].call.load(std::memory_order_seq_cst) != call ||
+        if (call_in(board->slots[call % call_slots].call.load(std::memory_order_seq_cst)) != call ||
             board->trouble.load(std::memory_order_seq_cst) != 0 ||
-            before(call, board->finished.load(std::memory_order_seq_cst))) {
+            call < board->finished.load(std::memory_order_seq_cst)) {
             continue;
         }
         if (waiting_ > 0) await(awaits_all);
@@ -226,7 +251,7 @@ bool Group::nobody_is_in(std::uint32_t call) noexcept {
     return true;
 }
 
-void Group::finish(std::uint32_t call) noexcept {
+void Group::finish(std::uint64_t call) noexcept {
     --open_;
     if (failure_) return;  // nobody waits for more than that any longer
     over_ |= std::uint32_t{1} << (call - finished_);
@@ -238,10 +263,18 @@ void Group::finish(std::uint32_t call) noexcept {
     announce();  // somebody may wait for a slot
 }
 
+void Group::skip_calls(std::uint64_t calls) noexcept {
+    next_ += calls;
+    finished_ += calls;
+    free_until_ += calls;
+    for (std::uint64_t& finished : known_finished_) finished += calls;
+    own_->finished.store(finished_, std::memory_order_seq_cst);
+}
+
 bool Group::has_frame_memory() noexcept {
     if (own_->frame_blocks == 0) {
-        const auto block = endpoint_.memory().take_blocks_of_boards(blocks_of_frame * frame_slots);
-        if (block) own_->frame_blocks = *block + 1;
+        const auto run = blocks_->take(node::CommunicatorBlocks::Length::frames);
+        if (run) own_->frame_blocks = run->first + 1;
     }
     return own_->frame_blocks != 0;
 }

@@ -17,11 +17,15 @@ namespace onecopy::collectives {
 /// What a step of a call has found.
 enum class Look : std::uint8_t { ready, not_yet, failed };
 
-/// One for each communicator of this process. Under the endpoint's lock.
+/// One for each communicator of this process, from its first call until it is closed and the calls
+/// that were begun are over. Under the endpoint's lock.
 class Group {
 public:
-    /// Throws std::bad_alloc.
+    /// Throws std::bad_alloc: see refuse().
     Group(node::Endpoint& endpoint, node::Context& context);
+    /// In the place of a member that found no memory for one: tells the others, who would wait for
+    /// its calls. It is final; one that is made later is broken.
+    static void refuse(node::Endpoint& endpoint, const node::Context& context) noexcept;
 
     [[nodiscard]] node::Endpoint& endpoint() const noexcept { return endpoint_; }
     [[nodiscard]] node::Context& context() const noexcept { return context_; }
@@ -31,37 +35,37 @@ public:
     [[nodiscard]] std::error_code broken() noexcept;
 
     /// The number of the next call.
-    std::uint32_t begin() noexcept {
+    std::uint64_t begin() noexcept {
         ++open_;
         return next_++;
     }
     /// Whether its slot here may be written: everybody has finished with what was in it.
-    Look slot_is_free(std::uint32_t call) noexcept {
-        return before(call, free_until_) ? Look::ready : look_for_a_free_slot(call);
+    Look slot_is_free(std::uint64_t call) noexcept {
+        return call < free_until_ ? Look::ready : look_for_a_free_slot(call);
     }
     /// The slot of a call here; to be filled, and then posted.
-    Slot& own_slot(std::uint32_t call) noexcept { return own_->slots[call % call_slots]; }
-    void post(std::uint32_t call, std::uint64_t signature) noexcept {
+    Slot& own_slot(std::uint64_t call) noexcept { return own_->slots[call % call_slots]; }
+    void post(std::uint64_t call, std::uint64_t signature) noexcept {
         Slot& slot = own_slot(call);
-        slot.finished = finished_;
         slot.signature = signature;
-        slot.call.store(call, std::memory_order_seq_cst);
+        slot.call.store(posted(call, finished_), std::memory_order_seq_cst);
         announce();
     }
     /// Looks for the slot of a member that has posted the call. Failed: see failure().
-    Look find(int member, std::uint32_t call, std::uint64_t signature, const Slot*& slot) noexcept {
+    Look find(int member, std::uint64_t call, std::uint64_t signature, const Slot*& slot) noexcept {
         const auto place = static_cast<std::size_t>(member);
         if (boards_[place] != nullptr) {
             slot = &boards_[place]->slots[call % call_slots];
-            if (slot->call.load(std::memory_order_acquire) == call) {
-                known_finished_[place] = slot->finished;
+            const std::uint64_t seen = slot->call.load(std::memory_order_acquire);
+            if (call_in(seen) == call) {
+                known_finished_[place] = finished_in(seen);
                 return slot->signature == signature ? Look::ready : mismatch();
             }
         }
         return look_again(member, call, signature, slot);
     }
     /// Of a member whose slot of the call was found.
-    [[nodiscard]] const Slot& slot_of(int member, std::uint32_t call) const noexcept {
+    [[nodiscard]] const Slot& slot_of(int member, std::uint64_t call) const noexcept {
         return boards_[static_cast<std::size_t>(member)]->slots[call % call_slots];
     }
     /// Looks whether a member has completed a phase of a frame.
@@ -76,14 +80,14 @@ public:
     }
 
     /// The call is over here.
-    void finish(std::uint32_t call) noexcept;
+    void finish(std::uint64_t call) noexcept;
 
     /// Why something failed.
     [[nodiscard]] const std::error_code& failure() const noexcept { return failure_; }
     /// Says so to all the others, once.
     void fail(std::error_code error) noexcept;
     /// After fail(): whether none of the others still works on the call with this one's memory.
-    [[nodiscard]] bool nobody_is_in(std::uint32_t call) noexcept;
+    [[nodiscard]] bool nobody_is_in(std::uint64_t call) noexcept;
 
     /// While somebody is about to sleep for this group's calls.
     void begin_to_wait() noexcept { ++waiting_; }
@@ -99,6 +103,8 @@ public:
     [[nodiscard]] const node::ScheduleTable& schedules() const noexcept {
         return table_->schedules;
     }
+    /// For tests, when none is at work: as if so many calls had been made, by all members.
+    void skip_calls(std::uint64_t calls) noexcept;
     [[nodiscard]] Plans& plans() noexcept { return plans_; }
     [[nodiscard]] Tiles& tiles() noexcept { return tiles_; }
 
@@ -116,9 +122,6 @@ public:
     static constexpr std::size_t frame_bytes_each = blocks_of_frame * node::block_bytes;
 
 private:
-    static constexpr bool before(std::uint32_t one, std::uint32_t other) noexcept {
-        return static_cast<std::int32_t>(one - other) < 0;
-    }
     static constexpr std::uint64_t word_of(std::uint64_t frame, std::uint32_t phase) noexcept {
         return frame << 16 | (phase + 1);
     }
@@ -153,8 +156,8 @@ private:
     }
     Board* seek_board(int member) noexcept;
     bool make_board() noexcept;
-    Look look_for_a_free_slot(std::uint32_t call) noexcept;
-    Look look_again(int member, std::uint32_t call, std::uint64_t signature,
+    Look look_for_a_free_slot(std::uint64_t call) noexcept;
+    Look look_again(int member, std::uint64_t call, std::uint64_t signature,
                     const Slot*& slot) noexcept;
     /// Of a member that is waited for.
     Look still_there(int member) noexcept;
@@ -164,13 +167,14 @@ private:
     node::Endpoint& endpoint_;
     node::Context& context_;
     int rank_, size_;
+    std::shared_ptr<node::CommunicatorBlocks> blocks_;
     BoardTable* table_ = nullptr;
     Board* own_ = nullptr;
     std::vector<Board*> boards_;                 // by member; null: not known yet
-    std::vector<std::uint32_t> known_finished_;  // by member: at least
-    std::uint32_t next_ = 1;
-    std::uint32_t finished_ = 1;    // all calls below are over here
-    std::uint32_t free_until_ = 0;  // calls below may use their slots
+    std::vector<std::uint64_t> known_finished_;  // by member: at least
+    std::uint64_t next_ = 1;
+    std::uint64_t finished_ = 1;    // all calls below are over here
+    std::uint64_t free_until_ = 0;  // calls below may use their slots
     std::uint32_t over_ = 0;        // calls from `finished_` on, a bit each: over
     std::uint32_t open_ = 0;        // calls begun and not over
     std::uint32_t waiting_ = 0;

@@ -87,7 +87,7 @@ private:
     Group& group_;
     Call call_;
     std::uint64_t signature_;
-    std::uint32_t number_;
+    std::uint64_t number_;
     std::uint32_t turn_;
     State state_ = State::begun;
     int found_ = 1;

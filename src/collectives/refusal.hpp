@@ -29,7 +29,7 @@ private:
 
     Group& group_;
     std::error_code why_;
-    std::uint32_t number_;
+    std::uint64_t number_;
 };
 
 }  // namespace onecopy::collectives

@@ -34,12 +34,13 @@ bool goes_by_messages(const Prepared& prepared, int ranks) noexcept {
     return prepared.by_parts || prepared.call.grain() > std::min(largest_grain, room);
 }
 
-/// Of a communicator; made at its first call. Null: no memory.
+/// Of a communicator; made at its first call. Null: no memory, and the others were told so.
 Group* group_of(Endpoint& endpoint, node::Context& context) noexcept {
     if (!context.above) {
         try {
             context.above = std::make_shared<Group>(endpoint, context);
         } catch (const std::bad_alloc&) {
+            Group::refuse(endpoint, context);
             return nullptr;
         }
     }
@@ -103,24 +104,28 @@ std::unique_ptr<Work> make_work(const Start& start, node::Context& inner,
     return std::make_unique<LargeCall>(group, prepared.call);
 }
 
-/// A call that goes on while others wait for others: its end is the end of the waiting too.
+/// A call that goes on while others wait for others: its end is the end of the waiting too. The
+/// program may have destroyed the communicator by then.
 class Request final : public Work {
 public:
-    Request(Group& group, std::unique_ptr<Work> work) noexcept
-        : group_(group), work_(std::move(work)) {
-        group_.begin_to_wait();
+    Request(std::shared_ptr<Group> group, std::unique_ptr<Work> work) noexcept
+        : group_(std::move(group)), work_(std::move(work)) {
+        group_->begin_to_wait();
     }
     bool advance() noexcept override {
+        if (is_over()) return false;
         const bool any = work_->advance();
-        if (work_->is_over() && !is_over()) {
-            group_.end_to_wait();
+        if (work_->is_over()) {
+            group_->end_to_wait();
             end(work_->error());
+            work_.reset();
+            group_.reset();
         }
         return any;
     }
 
 private:
-    Group& group_;
+    std::shared_ptr<Group> group_;
     std::unique_ptr<Work> work_;
 };
 
@@ -151,19 +156,24 @@ std::error_code Collectives::call(const Prepared& prepared) noexcept {
 }
 
 Request Collectives::begin(const Prepared& prepared) {
-    std::unique_ptr<node::Operation, Request::Free> operation(new node::Operation);
-    operation->kind = node::Kind::collective;
-    operation->context = context_;
     node::Endpoint::Lock lock(*endpoint_);
     const auto start = collectives::start_of(*endpoint_, *context_, prepared);
     if (start.group == nullptr) throw std::bad_alloc();
+    std::unique_ptr<node::Operation, Request::Free> operation(new (std::nothrow) node::Operation);
+    if (!operation) {
+        start.group->fail(os::no_memory());
+        throw std::bad_alloc();
+    }
+    operation->kind = node::Kind::collective;
+    operation->context = context_;
     if (start.error) {
         operation->finish(start.error);
         return {*endpoint_, std::move(operation)};
     }
     try {
         operation->work = std::make_unique<collectives::Request>(
-            *start.group, collectives::make_work(start, *inner_, prepared));
+            std::static_pointer_cast<Group>(context_->above),
+            collectives::make_work(start, *inner_, prepared));
     } catch (const std::bad_alloc&) {
         start.group->fail(os::no_memory());
         throw;

@@ -77,7 +77,9 @@ Status status_of(const node::Arrived& message) noexcept {
 Communicator::Communicator(Endpoint& endpoint, std::uint32_t number,
                            const std::vector<int>& members, int rank)
     : Collectives(endpoint, endpoint.open(2 * number, members, rank),
-                  endpoint.open(2 * number + 1, members, rank)) {}
+                  endpoint.open(2 * number + 1, members, rank)) {
+    opened_ = endpoint.keep_open(*context_);
+}
 
 int Communicator::rank() const noexcept { return context_->rank(); }
 int Communicator::size() const noexcept { return context_->size(); }

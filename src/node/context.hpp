@@ -7,6 +7,7 @@
 #include <utility>
 #include <vector>
 
+#include "node/communicator_blocks.hpp"
 #include "node/matching.hpp"
 
 namespace onecopy::node {
@@ -38,6 +39,10 @@ public:
 
     /// What the layer above keeps for this communicator, made when first needed.
     std::shared_ptr<void> above;
+
+    /// What that has of the job's memory: of a communicator that the program has not destroyed, and
+    /// of the first of its two contexts.
+    std::shared_ptr<CommunicatorBlocks> blocks;
 
     /// Why nothing can be begun here any more; empty: it can.
     std::error_code broken;

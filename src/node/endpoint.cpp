@@ -79,6 +79,7 @@ Endpoint::Endpoint(JobMemory memory, int rank, const Arena* arena, bool threads,
 }
 
 Endpoint::~Endpoint() {
+    alive_.reset();
     if (!is_this_process()) {
         // A forked child: the rank is its parent, and the memory is not here.
         static_cast<void>(notifier_.release());
@@ -86,6 +87,7 @@ Endpoint::~Endpoint() {
         return;
     }
     notifier_.reset();
+    for (auto& [number, one] : contexts_) close(*one);
     watch_.leave();
     if (static_cast<int>(::syscall(SYS_gettid)) == holder_) {
         memory_.line(rank_).life.let_go();
@@ -109,6 +111,26 @@ Context& Endpoint::open(std::uint32_t number, std::vector<int> members, int rank
     one.open(std::move(members), rank);
     one.broken = state_of(one);
     return one;
+}
+
+std::shared_ptr<void> Endpoint::keep_open(Context& first) {
+    auto blocks = std::make_shared<CommunicatorBlocks>(memory_, first.number() / 2, first.size());
+    auto opened = std::make_shared<OpenContext>(*this, first);
+    first.blocks = std::move(blocks);
+    return opened;
+}
+
+/// Calls that are at work go on, and own what they need.
+void Endpoint::close(Context& context) noexcept {
+    context.above.reset();
+    context.blocks.reset();
+}
+
+Endpoint::OpenContext::~OpenContext() {
+    // In a forked child another thread of the parent's may have the lock for good.
+    if (alive.expired() || !endpoint->is_this_process()) return;
+    const Lock lock(*endpoint);
+    close(*context);
 }
 
 void Endpoint::start(Operation& operation) noexcept {

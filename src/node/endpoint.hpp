@@ -106,6 +106,9 @@ public:
     Context& context(std::uint32_t number);
     /// Makes one a communicator's: `members` are ranks in the job, `rank` is ours among them.
     Context& open(std::uint32_t number, std::vector<int> members, int rank);
+    /// Makes it a communicator's first: collective calls can be made in it until the last owner of
+    /// what is returned is gone, at the latest until the endpoint's end. Throws std::bad_alloc.
+    std::shared_ptr<void> keep_open(Context& first);
     /// Numbers for `count` new contexts.
     std::uint32_t take_contexts(std::uint32_t count) noexcept {
         return memory_.head().taken_contexts.fetch_add(count, std::memory_order_relaxed);
@@ -204,6 +207,18 @@ public:
     std::shared_ptr<void> for_windows;
 
 private:
+    /// What the program's objects of one communicator own together. It may outlive the endpoint.
+    struct OpenContext {
+        Endpoint* endpoint;
+        Context* context;
+        std::weak_ptr<void> alive;
+        OpenContext(Endpoint& of, Context& one) : endpoint(&of), context(&one), alive(of.alive_) {}
+        ~OpenContext();
+        OpenContext(const OpenContext&) = delete;
+        OpenContext& operator=(const OpenContext&) = delete;
+    };
+    static void close(Context& context) noexcept;
+
     struct Outgoing {
         std::optional<RingWriter> ring;
         // Sends that found no room, in order. Only receives are posted, so their hook is free.
@@ -329,6 +344,7 @@ private:
     std::vector<int> with_queue_;     // ranks whose queue is not empty
     std::vector<RingReader> incoming_;
     std::unordered_map<std::uint32_t, std::unique_ptr<Context>> contexts_;
+    std::shared_ptr<void> alive_ = std::make_shared<char>();
     Context* last_context_ = nullptr;
     List<Operation, Working> copies_;
     List<Operation, Working> offers_;

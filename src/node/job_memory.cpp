@@ -23,6 +23,8 @@ constexpr std::uint64_t magic =
 
 /// Communicators that can lose a member and be shrunk: address space, in pages nobody touches.
 constexpr std::uint32_t records = sizeof(void*) == 8 ? 1 << 20 : 1 << 12;
+/// And that can make collective calls.
+constexpr std::uint32_t collective_records = sizeof(void*) == 8 ? 1 << 24 : 1 << 16;
 
 /// Blocks of a rank for the collective calls of its communicators: address space as well.
 constexpr std::uint64_t boards = sizeof(void*) == 8 ? 4096 : 80;
@@ -41,9 +43,8 @@ struct BlockCounts {
 /// hand-offs and stages, and the boards of some communicators; in 32 bits as much as fits.
 BlockCounts blocks_for(int ranks) noexcept {
     const auto count = static_cast<std::uint64_t>(ranks);
-    const std::uint64_t room =
-        std::min<std::uint64_t>(std::numeric_limits<std::size_t>::max() / 16 / block_bytes,
-                                std::numeric_limits<std::uint32_t>::max());
+    const std::uint64_t room = std::min<std::uint64_t>(
+        std::numeric_limits<std::size_t>::max() / 16 / block_bytes, FreeRuns::most);
     const std::uint64_t for_boards = std::min(boards * count, room / 4);
     const std::uint64_t others = std::min(for_messages * count, room / 4);
     const std::uint64_t rings = std::min(count * count, room - others - for_boards);
@@ -91,20 +92,27 @@ std::size_t JobMemory::blocks_offset(int ranks) noexcept {
     return (end + 4095) / 4096 * 4096;
 }
 
+std::size_t JobMemory::bytes_for(const JobSizes& sizes) noexcept {
+    return blocks_offset(static_cast<int>(sizes.ranks)) + std::size_t{sizes.blocks} * block_bytes +
+           std::size_t{sizes.records} * sizeof(CommunicatorRecord) +
+           std::size_t{sizes.collective_records} * sizeof(CollectiveRecord) +
+           std::size_t{sizes.boards} * sizeof(RunLink);
+}
+
 JobMemory JobMemory::create(int ranks) {
     if (ranks < 1 || ranks > max_ranks) fail(EINVAL, "onecopy: a job of that many ranks");
     JobMemory memory;
     const auto [rings, boards_of_all, blocks] = blocks_for(ranks);
-    memory.segment_ =
-        os::JobSegment::create(blocks_offset(ranks) + std::size_t{blocks} * block_bytes +
-                               std::size_t{records} * sizeof(CommunicatorRecord));
+    const JobSizes sizes{magic,
+                         static_cast<std::uint32_t>(ranks),
+                         blocks,
+                         rings,
+                         boards_of_all,
+                         records,
+                         collective_records};
+    memory.segment_ = os::JobSegment::create(bytes_for(sizes));
     JobHead& head = memory.head();
-    head.records = records;
-    head.magic = magic;
-    head.ranks = static_cast<std::uint32_t>(ranks);
-    head.blocks = blocks;
-    head.rings = rings;
-    head.boards = boards_of_all;
+    static_cast<JobSizes&>(head) = sizes;
     memory.find_parts();
     head.taken_contexts.store(1, std::memory_order_relaxed);
     for (int rank = 0; rank < ranks; ++rank) {
@@ -120,9 +128,7 @@ JobMemory JobMemory::adopt(os::Fd fd) {
     const JobHead& head = memory.head();
     const auto ranks = static_cast<int>(head.ranks);
     if (head.magic != magic || ranks < 1 || ranks > max_ranks ||
-        memory.segment_.bytes().size() <
-            blocks_offset(ranks) + std::size_t{head.blocks} * block_bytes +
-                std::size_t{head.records} * sizeof(CommunicatorRecord)) {
+        memory.segment_.bytes().size() < bytes_for(head)) {
         fail(EINVAL, "onecopy: join a job: its memory is another version's or width's");
     }
     memory.find_parts();
@@ -132,6 +138,9 @@ JobMemory JobMemory::adopt(os::Fd fd) {
 void JobMemory::find_parts() noexcept {
     blocks_ = segment_.bytes().data() + blocks_offset(ranks());
     records_ = blocks_ + std::size_t{head().blocks} * block_bytes;
+    collective_records_ = records_ + std::size_t{head().records} * sizeof(CommunicatorRecord);
+    links_ =
+        collective_records_ + std::size_t{head().collective_records} * sizeof(CollectiveRecord);
 }
 
 std::optional<std::uint32_t> JobMemory::take_ring() const noexcept {
@@ -146,11 +155,25 @@ std::optional<std::uint32_t> JobMemory::take_blocks(std::uint32_t count) const n
     return shared.rings + *number;
 }
 
-std::optional<std::uint32_t> JobMemory::take_blocks_of_boards(std::uint32_t count) const noexcept {
+std::optional<JobMemory::BoardRun> JobMemory::take_board_run(RunLength length) const noexcept {
     JobHead& shared = head();
-    const auto number = take(shared.taken_boards, shared.boards, count);
+    const bool one = length == RunLength::block;
+    const std::uint32_t used =
+        (one ? shared.free_boards : shared.free_frames).take([this](std::uint32_t run) -> RunLink& {
+            return board_link(run - 1);
+        });
+    if (used != 0) return BoardRun{used - 1, true};
+    const auto number = take(shared.taken_boards, shared.boards, one ? 1 : blocks_of_frames);
     if (!number) return {};
-    return shared.blocks - shared.boards + *number;
+    return BoardRun{shared.blocks - shared.boards + *number, false};
+}
+
+void JobMemory::give_back_board_runs(RunLength length, std::uint32_t first,
+                                     std::uint32_t last) const noexcept {
+    JobHead& shared = head();
+    (length == RunLength::block ? shared.free_boards : shared.free_frames)
+        .give([this](std::uint32_t run) -> RunLink& { return board_link(run - 1); }, first + 1,
+              last + 1);
 }
 
 }  // namespace onecopy::node

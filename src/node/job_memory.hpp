@@ -13,6 +13,7 @@
 #include <optional>
 
 #include "node/bell.hpp"
+#include "node/free_runs.hpp"
 #include "node/handoff.hpp"
 #include "node/ring.hpp"
 #include "node/ring_list.hpp"
@@ -33,23 +34,32 @@ enum class Stage : std::uint32_t {
     dead   ///< ended without that, or was replaced by another program
 };
 
-struct JobHead {
+/// Written by who makes the memory, before it is anybody else's.
+struct JobSizes {
     std::uint64_t magic;
     std::uint32_t ranks;
     std::uint32_t blocks;   ///< there are so many, of both kinds
     std::uint32_t rings;    ///< of these, for rings: they come first
     std::uint32_t boards;   ///< and for collective calls: they come last
     std::uint32_t records;  ///< for so many communicators
+    std::uint32_t collective_records;
+};
+
+struct JobHead : JobSizes {
     /// Ranks that have left or died, each counted once. Waiters watch it: whatever waits for one of
     /// them waits in vain. Added to by who finds out, after its stage was stored.
     alignas(64) std::atomic<std::uint32_t> departures;
     /// Blocks that are taken, for rings, for collective calls and for all else: none takes from
-    /// another. They are never given back; who takes one uses it again and again.
+    /// another. Those for rings and all else are never given back; who takes one uses it again and
+    /// again. Those for collective calls were taken at least once: see communicator_blocks.hpp.
     alignas(64) std::atomic<std::uint32_t> taken_rings;
     alignas(64) std::atomic<std::uint32_t> taken_blocks;
     alignas(64) std::atomic<std::uint32_t> taken_boards;
     /// Contexts that are taken: numbers of communicators. 0 is the world's.
     alignas(64) std::atomic<std::uint32_t> taken_contexts;
+    /// Blocks for collective calls that were given back, and runs of blocks_of_frames.
+    alignas(64) FreeRuns free_boards;
+    alignas(64) FreeRuns free_frames;
 };
 
 inline constexpr std::size_t program_bytes = 16;
@@ -81,17 +91,22 @@ struct alignas(64) RankLine {
 inline constexpr std::size_t block_bytes = (sizeof(RingMemory) + 4095) / 4096 * 4096;
 static_assert(sizeof(StageSlot) <= block_bytes);
 
-/// What the members of a communicator find each other by; of the communicator of that number. Zero
+/// The frames of a member: so many blocks, one behind the other.
+inline constexpr std::uint32_t blocks_of_frames = 32;
+
+/// What the survivors of a death agree on: see shrink.cpp. Of the communicator of that number. Zero
 /// at first.
 struct alignas(64) CommunicatorRecord {
-    // What the survivors agree on after a death: see shrink.cpp.
     /// The block that holds the agreement, counted from 1; whoever stores it first decides.
     std::atomic<std::uint32_t> decided;
     /// By rank in the communicator, a bit each: who has come. Each sets its own (release).
     std::array<std::atomic<std::uint32_t>, max_ranks / 32> arrived;
-    /// The block in which the members' boards stand (collectives/board.hpp), counted from 1;
-    /// whoever stores it first decides.
-    std::atomic<std::uint32_t> boards;
+};
+
+/// What the collective calls of a communicator have taken: see communicator_blocks.hpp. Of the
+/// communicator of that number. Zero at first.
+struct CollectiveRecord {
+    std::atomic<std::uint32_t> table, gone, blocks, frames;
 };
 
 /// When a process was started, in ticks of 10 ms since the machine was, which with its number names
@@ -131,9 +146,21 @@ public:
     [[nodiscard]] std::optional<std::uint32_t> take_block() const noexcept {
         return take_blocks(1);
     }
-    /// The same for collective calls.
-    [[nodiscard]] std::optional<std::uint32_t> take_blocks_of_boards(
-        std::uint32_t count) const noexcept;
+    /// For collective calls there are runs of two lengths; what was given back is used again, for
+    /// runs of the same length.
+    enum class RunLength : std::uint8_t { block, frames };
+    struct BoardRun {
+        std::uint32_t first;
+        bool used;  ///< it holds whatever it held; else zero
+    };
+    [[nodiscard]] std::optional<BoardRun> take_board_run(RunLength length) const noexcept;
+    /// The caller's: `first`, and those linked behind it until `last`.
+    void give_back_board_runs(RunLength length, std::uint32_t first,
+                              std::uint32_t last) const noexcept;
+    /// Of a run that is the caller's: the number of the next one, counted from 1; 0: none.
+    [[nodiscard]] RunLink& board_link(std::uint32_t first) const noexcept {
+        return reinterpret_cast<RunLink*>(links_)[first - (head().blocks - head().boards)];
+    }
     /// The same for a ring.
     [[nodiscard]] std::optional<std::uint32_t> take_ring() const noexcept;
     [[nodiscard]] std::byte* block(std::uint32_t number) const noexcept {
@@ -143,6 +170,10 @@ public:
     [[nodiscard]] CommunicatorRecord* record(std::uint32_t number) const noexcept {
         if (number >= head().records) return nullptr;
         return reinterpret_cast<CommunicatorRecord*>(records_) + number;
+    }
+    [[nodiscard]] CollectiveRecord* collective_record(std::uint32_t number) const noexcept {
+        if (number >= head().collective_records) return nullptr;
+        return reinterpret_cast<CollectiveRecord*>(collective_records_) + number;
     }
     [[nodiscard]] RingMemory& ring(std::uint32_t number) const noexcept {
         return *reinterpret_cast<RingMemory*>(block(number));
@@ -159,9 +190,12 @@ private:
 
     os::JobSegment segment_;
     void find_parts() noexcept;
+    [[nodiscard]] static std::size_t bytes_for(const JobSizes& sizes) noexcept;
 
     std::byte* blocks_ = nullptr;
     std::byte* records_ = nullptr;
+    std::byte* collective_records_ = nullptr;
+    std::byte* links_ = nullptr;
 };
 
 }  // namespace onecopy::node
