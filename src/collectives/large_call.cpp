@@ -138,8 +138,22 @@ Look LargeCall::find_all() noexcept {
 /// What all come to alike.
 bool LargeCall::decide() noexcept {
     mapped_ = (all_flags_ & mapped_flag) != 0;
-    const Choice choice = choose(group_.schedules(), call_, group_.size(), mapped_,
-                                 (any_flags_ & in_place_flag) != 0, Group::frame_bytes_each);
+    const std::size_t frame_bytes = Group::frame_bytes_each;
+    Choice choice;
+    const schedule::Domains* domains = nullptr;
+    try {
+        Places& places = group_.places();
+        if (const auto found = choose_by_domains(call_, places, mapped_, frame_bytes)) {
+            choice = *found;
+            domains = places.domains();
+        } else {
+            choice = choose(group_.schedules(), call_, group_.size(), mapped_,
+                            (any_flags_ & in_place_flag) != 0, frame_bytes);
+        }
+    } catch (const std::bad_alloc&) {
+        group_.fail(no_memory());
+        return false;
+    }
     if (choice.window == 0) {
         // An element that does not fit into a frame.
         group_.fail(std::make_error_code(std::errc::value_too_large));
@@ -153,6 +167,8 @@ bool LargeCall::decide() noexcept {
     what.root = call_.root;
     what.bytes = window_;
     what.grain = call_.grain();
+    what.domains = domains;
+    ++group_.calls_by_form[static_cast<std::size_t>(choice.form)];
     const std::uint64_t rest = call_.bytes % window_;
     try {
         whole_ = group_.plans().get(what, group_.rank());
@@ -169,7 +185,9 @@ bool LargeCall::decide() noexcept {
         return false;
     }
     // Others look for them when they are told that there is something in them.
-    if ((!mapped_ || whole_->steps.partial_bytes > 0) && !group_.has_frame_memory()) {
+    const bool has_partial =
+        whole_->steps.partial_bytes > 0 || (rest_ && rest_->steps.partial_bytes > 0);
+    if ((!mapped_ || has_partial) && !group_.has_frame_memory()) {
         group_.fail(no_memory());
         return false;
     }
@@ -279,6 +297,9 @@ Look LargeCall::ready(const Run& run, const Step& step) noexcept {
 std::byte* LargeCall::where(const Run& run, const Place& place, std::uint64_t more,
                             std::uint64_t& bytes) noexcept {
     const bool own = place.rank == group_.rank();
+    if (mapped_ && place.buffer == Buffer::partial) {  // nothing else is in the frame
+        return group_.frame_bytes(place.rank, run.frame) + place.offset + more;
+    }
     if (place.buffer == Buffer::partial || (!mapped_ && !own)) {
         return group_.frame_bytes(place.rank, run.frame) + run.plan->place_in_frame(place) + more;
     }
@@ -415,10 +436,13 @@ Look LargeCall::all_have_done() noexcept {
     if (!mapped_) return Look::ready;
     const std::uint64_t frames = end_frame_ - first_frame_;
     const std::uint64_t last = std::min<std::uint64_t>(frames, frame_slots);
-    for (const int member : whole_->exports.touchers) {
-        for (std::uint64_t frame = end_frame_ - last; frame < end_frame_; ++frame) {
-            const Look look = group_.has_completed(member, frame, done_phase);
-            if (look != Look::ready) return look;
+    for (const Plan* const plan : {whole_.get(), rest_.get()}) {
+        if (plan == nullptr) continue;
+        for (const int member : plan->exports.touchers) {
+            for (std::uint64_t frame = end_frame_ - last; frame < end_frame_; ++frame) {
+                const Look look = group_.has_completed(member, frame, done_phase);
+                if (look != Look::ready) return look;
+            }
         }
     }
     return Look::ready;
