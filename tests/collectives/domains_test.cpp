@@ -243,6 +243,9 @@ TEST(DomainsOfAMachine, AreThoseOfTheMembersInEachCommunicator) {
                 wanted += in ? rank + 1 : 0;
             }
             EXPECT_TRUE(std::ranges::all_of(to, [&](std::int64_t got) { return got == wanted; }));
+            auto& group = *static_cast<Group*>(each->context().above.get());
+            const schedule::Domains* const domains = group.places().domains();
+            EXPECT_EQ(domains != nullptr ? domains->count(1) : 1, each == &near ? 1 : 2);
         }
     });
 }
