@@ -1,6 +1,7 @@
 #include "collectives/places.hpp"
 
 #include <algorithm>
+#include <numeric>
 
 #include "schedule/forms.hpp"
 
@@ -75,13 +76,15 @@ std::optional<Choice> choose_by_domains(const Call& call, Places& places, bool m
     const int ranks = places.domains()->ranks();
     const auto all = static_cast<std::uint64_t>(ranks);
     const std::uint64_t regions = mapped ? 0 : regions_of(call.what, Form::domains, ranks).all();
+    const std::uint64_t lines = std::lcm(call.grain(), std::uint64_t{64});
     std::uint64_t window = std::uint64_t{1} << 20;
     if (!mapped) {
         window = std::min(std::uint64_t{64} << 10, frame_bytes / regions);
     }
     const std::uint64_t least = least_bytes_of_a_window / (has_blocks(call.what) ? all : 1);
     for (; window >= std::max(least, call.grain()); window /= 2) {
-        const std::uint64_t whole = window / call.grain() * call.grain();
+        const std::uint64_t unit = window >= lines ? lines : call.grain();
+        const std::uint64_t whole = window / unit * unit;
         if (regions * whole + places.partial_bytes(call, whole) <= frame_bytes) {
             return Choice{Form::domains, whole};
         }
