@@ -95,7 +95,6 @@ private:
     std::uint32_t all_flags_ = ~std::uint32_t{0}, any_flags_ = 0;
     bool mapped_ = false;
     std::uint64_t window_ = 0;  ///< bytes of a block
-    std::uint64_t begun_ = 0;   ///< bytes of a block in windows begun
     std::uint64_t first_frame_ = 0, next_frame_ = 0, end_frame_ = 0;
     std::array<Run, frame_slots> runs_{};
     std::shared_ptr<const Plan> whole_, rest_;  ///< of a window, and of the last one
