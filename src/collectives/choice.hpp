@@ -65,10 +65,13 @@ inline Choice choose(const node::ScheduleTable& table, const Call& call, int ran
     }
     const std::uint64_t grain = call.grain();
     std::uint64_t window = std::uint64_t{wanted.window_kib} << 10;
+    const Regions regions = regions_of(call.what, choice.form, ranks);
+    // Partial results go through frames on mapped memory, too.
+    if (mapped && regions.partial > 0) window = std::min(window, frame_bytes);
     if (!mapped) {
         // The frames of many ranks must not take too much memory.
         if (ranks > 8) window = std::min(window, std::uint64_t{16} << 10);
-        window = std::min(window, frame_bytes / regions_of(call.what, choice.form, ranks).all());
+        window = std::min(window, frame_bytes / regions.all());
     }
     choice.window = window / grain * grain;
     if (mapped) choice.window = std::max(choice.window, grain);

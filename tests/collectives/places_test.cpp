@@ -128,6 +128,24 @@ TEST(Places, FramesHoldWhatAWindowNeeds) {
     expect_frames_to_hold("package:2 l3:5 core:8", 33, 1);
 }
 
+TEST(Plans, OfLongWindowsOnMappedMemoryHaveRoomForPartialResults) {
+    for (const Collective what : every_collective) {
+        for (const Form form : {Form::pull, Form::push, Form::redundant}) {
+            for (const int ranks : {2, 3, 8}) {
+                node::ScheduleTable table{};
+                for (auto& each : table.of(what, node::Reach::mapped)) each = {form, 64 << 10};
+                const Call call = call_of(what, 1, 8, std::uint64_t{1} << 30);
+                const Choice choice = choose(table, call, ranks, true, false, frame_bytes);
+                schedule::Call window{what, choice.form, ranks, 1, choice.window, 8, nullptr};
+                for (int rank = 0; rank < ranks; ++rank) {
+                    EXPECT_LE(steps_of(window, rank).partial_bytes, frame_bytes)
+                        << static_cast<int>(what) << ", form " << static_cast<int>(form);
+                }
+            }
+        }
+    }
+}
+
 /// Whether `more` has each byte of `ranges`.
 bool has_all(const std::vector<schedule::Range>& more, const std::vector<schedule::Range>& ranges,
              schedule::Buffer buffer) {
