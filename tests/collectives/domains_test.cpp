@@ -123,7 +123,7 @@ std::size_t window_of(const std::string& machine, int ranks, Collective what, in
     }
     const auto choice =
         collectives::choose_by_domains(call, places, mapped, Group::frame_bytes_each);
-    return choice ? choice->window / sizeof(double) : 0;
+    return choice ? static_cast<std::size_t>(choice->window) / sizeof(double) : 0;
 }
 
 /// Elements that no slot holds.
@@ -251,6 +251,7 @@ TEST(DomainsOfAMachine, AreThoseOfTheMembersInEachCommunicator) {
 }
 
 TEST(DomainsOfAMachine, ManyRanksAreManyPhases) {
+    if (sizeof(void*) == 4) GTEST_SKIP() << "there is no room for the frames of so many";
     // More than are looked at one by one: what is shown to others is estimated.
     const Machine there("package:2 numa:2 l3:4 core:5");
     EXPECT_RANKS(70, [](Node& node) {
