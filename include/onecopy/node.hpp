@@ -42,10 +42,10 @@ class Node {
 public:
     /// Joins the job: under `onecopy run` without waiting for the other ranks; by key or PMIx when
     /// all ranks (with PMIx: of this machine) have come. Throws std::system_error: Errc::no_job;
-    /// EINVAL, no such rank, what the environment names is no job of this version, or ONECOPY_WAYS
-    /// or ONECOPY_SCHEDULES is wrong; EEXIST, another process is that rank; ETIMEDOUT, not all
-    /// ranks came; EADDRINUSE, a job with that key is just meeting, or somebody sits on its name;
-    /// EPERM, the directory is open to others; and as Arena.
+    /// EINVAL, no such rank, what the environment names is no job of this version, or
+    /// ONECOPY_WAYS, ONECOPY_SCHEDULES or ONECOPY_TOPOLOGY is wrong; EEXIST, another process is
+    /// that rank; ETIMEDOUT, not all ranks came; EADDRINUSE, a job with that key is just meeting,
+    /// or somebody sits on its name; EPERM, the directory is open to others; and as Arena.
     explicit Node(const NodeOptions& options = {});
     /// Leaves: whoever waits for a message from this rank gets Errc::peer_left.
     ~Node();

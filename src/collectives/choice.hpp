@@ -18,7 +18,7 @@ struct Choice {
 };
 
 /// Regions of a frame's bytes, each as long as so many windows: what others read of a rank's
-/// memory. With schedules other than by domains.
+/// memory. By domains `partial` comes on top: see Places::partial_bytes().
 struct Regions {
     std::uint64_t from = 0, to = 0, partial = 0;
     [[nodiscard]] std::uint64_t all() const noexcept { return from + to + partial; }
@@ -27,15 +27,20 @@ struct Regions {
 constexpr Regions regions_of(Collective what, schedule::Form form, int ranks) noexcept {
     const auto all = static_cast<std::uint64_t>(ranks);
     const bool redundant = form == schedule::Form::redundant;
+    const bool domains = form == schedule::Form::domains;
     switch (what) {
         case Collective::scatter:
         case Collective::alltoall:
         case Collective::reduce_scatter:
             return {all, 0, 0};
+        case Collective::bcast:
+            return {1, domains ? 1U : 0U, 0};
+        case Collective::allgather:
+            return {1, domains ? all : 0U, 0};
         case Collective::allreduce:
             return {1, redundant ? 0U : 1U, 0};
         case Collective::reduce:
-            return {1, 0, redundant ? 0U : 1U};
+            return {1, 0, redundant || domains ? 0U : 1U};
         case Collective::scan:
             return {redundant ? 1U : 0U, 1, 0};
         case Collective::exscan:
@@ -60,10 +65,13 @@ inline Choice choose(const node::ScheduleTable& table, const Call& call, int ran
     }
     const std::uint64_t grain = call.grain();
     std::uint64_t window = std::uint64_t{wanted.window_kib} << 10;
+    const Regions regions = regions_of(call.what, choice.form, ranks);
+    // Partial results go through frames on mapped memory, too.
+    if (mapped && regions.partial > 0) window = std::min(window, frame_bytes);
     if (!mapped) {
         // The frames of many ranks must not take too much memory.
         if (ranks > 8) window = std::min(window, std::uint64_t{16} << 10);
-        window = std::min(window, frame_bytes / regions_of(call.what, choice.form, ranks).all());
+        window = std::min(window, frame_bytes / regions.all());
     }
     choice.window = window / grain * grain;
     if (mapped) choice.window = std::max(choice.window, grain);

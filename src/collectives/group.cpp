@@ -137,6 +137,18 @@ bool Group::somebody_has_failed() noexcept {
     return false;
 }
 
+Places& Group::places() {
+    if (!places_) {
+        std::vector<os::CpuPlace> all;
+        all.reserve(static_cast<std::size_t>(size_));
+        for (const int member : context_.members()) {
+            all.push_back(endpoint_.memory().line(member).place);
+        }
+        places_.emplace(all);
+    }
+    return *places_;
+}
+
 Look Group::look_for_a_free_slot(std::uint64_t call) noexcept {
     std::uint64_t least = finished_;
     int slowest = rank_;

@@ -2,13 +2,16 @@
 // whether anything is wrong.
 #pragma once
 
+#include <array>
 #include <cstdint>
 #include <memory>
+#include <optional>
 #include <system_error>
 #include <vector>
 
 #include "collectives/board.hpp"
 #include "collectives/fold.hpp"
+#include "collectives/places.hpp"
 #include "collectives/plan.hpp"
 #include "node/endpoint.hpp"
 
@@ -106,6 +109,10 @@ public:
     /// For tests, when none is at work: as if so many calls had been made, by all members.
     void skip_calls(std::uint64_t calls) noexcept;
     [[nodiscard]] Plans& plans() noexcept { return plans_; }
+    /// Once everybody has come. Throws std::bad_alloc.
+    [[nodiscard]] Places& places();
+    /// Large calls by the form of their schedule: what tests ask.
+    std::array<std::uint64_t, 4> calls_by_form{};
     [[nodiscard]] Tiles& tiles() noexcept { return tiles_; }
 
     /// Numbers for the frames of a large call, which come one after the other.
@@ -180,6 +187,7 @@ private:
     std::uint32_t waiting_ = 0;
     std::uint32_t awaited_ = awaits_nobody;
     std::uint64_t next_frame_ = 1;
+    std::optional<Places> places_;  // before whatever of it is in plans
     Plans plans_;
     Tiles tiles_;
     std::error_code failure_;

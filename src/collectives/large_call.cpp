@@ -132,8 +132,22 @@ Look LargeCall::find_all() noexcept {
 /// What all come to alike.
 bool LargeCall::decide() noexcept {
     mapped_ = (all_flags_ & mapped_flag) != 0;
-    const Choice choice = choose(group_.schedules(), call_, group_.size(), mapped_,
-                                 (any_flags_ & in_place_flag) != 0, Group::frame_bytes_each);
+    const std::size_t frame_bytes = Group::frame_bytes_each;
+    Choice choice;
+    const schedule::Domains* domains = nullptr;
+    try {
+        Places& places = group_.places();
+        if (const auto found = choose_by_domains(call_, places, mapped_, frame_bytes)) {
+            choice = *found;
+            domains = places.domains();
+        } else {
+            choice = choose(group_.schedules(), call_, group_.size(), mapped_,
+                            (any_flags_ & in_place_flag) != 0, frame_bytes);
+        }
+    } catch (const std::bad_alloc&) {
+        group_.fail(os::no_memory());
+        return false;
+    }
     if (choice.window == 0) {
         // An element that does not fit into a frame.
         group_.fail(std::make_error_code(std::errc::value_too_large));
@@ -147,6 +161,8 @@ bool LargeCall::decide() noexcept {
     what.root = call_.root;
     what.bytes = window_;
     what.grain = call_.grain();
+    what.domains = domains;
+    ++group_.calls_by_form[static_cast<std::size_t>(choice.form)];
     const std::uint64_t rest = call_.bytes % window_;
     try {
         whole_ = group_.plans().get(what, group_.rank());
@@ -155,16 +171,18 @@ bool LargeCall::decide() noexcept {
             rest_ = group_.plans().get(what, group_.rank());
         }
     } catch (const std::bad_alloc&) {
-        group_.fail(no_memory());
+        group_.fail(os::no_memory());
         return false;
     }
     if (call_.reduces && !group_.tiles().make(group_.size(), call_.how.element_bytes())) {
-        group_.fail(no_memory());
+        group_.fail(os::no_memory());
         return false;
     }
     // Others look for them when they are told that there is something in them.
-    if ((!mapped_ || whole_->steps.partial_bytes > 0) && !group_.has_frame_memory()) {
-        group_.fail(no_memory());
+    const bool has_partial =
+        whole_->steps.partial_bytes > 0 || (rest_ && rest_->steps.partial_bytes > 0);
+    if ((!mapped_ || has_partial) && !group_.has_frame_memory()) {
+        group_.fail(os::no_memory());
         return false;
     }
     const std::uint64_t frames = (call_.bytes + window_ - 1) / window_;
@@ -273,6 +291,9 @@ Look LargeCall::ready(const Run& run, const Step& step) noexcept {
 std::byte* LargeCall::where(const Run& run, const Place& place, std::uint64_t more,
                             std::uint64_t& bytes) noexcept {
     const bool own = place.rank == group_.rank();
+    if (mapped_ && place.buffer == Buffer::partial) {  // nothing else is in the frame
+        return group_.frame_bytes(place.rank, run.frame) + place.offset + more;
+    }
     if (place.buffer == Buffer::partial || (!mapped_ && !own)) {
         return group_.frame_bytes(place.rank, run.frame) + run.plan->place_in_frame(place) + more;
     }
@@ -292,7 +313,7 @@ bool LargeCall::carry_out(Run& run, const Step& step) noexcept {
     // (Another call may have used the tiles since, for elements of another size.)
     if (!pointers_.make(count, step.targets.size()) ||
         (call_.reduces && !group_.tiles().make(group_.size(), call_.how.element_bytes()))) {
-        group_.fail(no_memory());
+        group_.fail(os::no_memory());
         return false;
     }
     const bool folds = count > 1;
@@ -305,7 +326,7 @@ bool LargeCall::carry_out(Run& run, const Step& step) noexcept {
         if (budget == 0) return false;
         std::uint64_t part = std::min(step.bytes - run.moved, most);
         if (!find_memory(run, step, part)) {
-            group_.fail(no_memory());
+            group_.fail(os::no_memory());
             return false;
         }
         if (folds && part < call_.grain()) {
@@ -374,12 +395,12 @@ void LargeCall::carry_out_element(const Run& run, const Step& step) noexcept {
     const auto bytes = static_cast<std::size_t>(call_.grain());
     const std::size_t count = step.sources.size();
     const std::unique_ptr<std::byte[]> room(new (std::nothrow) std::byte[(count + 1) * bytes]);
-    if (!room) return group_.fail(no_memory());
+    if (!room) return group_.fail(os::no_memory());
     const auto pieces = [&](const Place& place, const auto& move) {
         for (std::uint64_t at = 0; at < bytes;) {
             std::uint64_t part = bytes - at;
             std::byte* const there = where(run, place, run.moved + at, part);
-            if (there == nullptr) return group_.fail(no_memory());
+            if (there == nullptr) return group_.fail(os::no_memory());
             move(there, static_cast<std::size_t>(at), static_cast<std::size_t>(part));
             at += part;
         }
@@ -405,10 +426,13 @@ Look LargeCall::all_have_done() noexcept {
     if (!mapped_) return Look::ready;
     const std::uint64_t frames = end_frame_ - first_frame_;
     const std::uint64_t last = std::min<std::uint64_t>(frames, frame_slots);
-    for (const int member : whole_->exports.touchers) {
-        for (std::uint64_t frame = end_frame_ - last; frame < end_frame_; ++frame) {
-            const Look look = group_.has_completed(member, frame, done_phase);
-            if (look != Look::ready) return look;
+    for (const Plan* const plan : {whole_.get(), rest_.get()}) {
+        if (plan == nullptr) continue;
+        for (const int member : plan->exports.touchers) {
+            for (std::uint64_t frame = end_frame_ - last; frame < end_frame_; ++frame) {
+                const Look look = group_.has_completed(member, frame, done_phase);
+                if (look != Look::ready) return look;
+            }
         }
     }
     return Look::ready;

@@ -42,6 +42,12 @@ struct Plan {
     Regions regions;
 };
 
+/// At least what others read of the rank's memory, out of its own steps: for many ranks, where
+/// exports_of() would be too much work. Everybody is taken to touch everybody. Throws
+/// std::bad_alloc.
+[[nodiscard]] schedule::Exports exports_at_most(const schedule::Call& call,
+                                                const schedule::Steps& steps, int rank);
+
 /// Those used last. One thread at a time.
 class Plans {
 public:

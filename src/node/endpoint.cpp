@@ -12,6 +12,7 @@
 #include <new>
 #include <string_view>
 
+#include "node/rank_place.hpp"
 #include "os/errors.hpp"
 
 namespace onecopy::node {
@@ -47,6 +48,7 @@ Endpoint::Endpoint(JobMemory memory, int rank, const Arena* arena, bool threads,
       crowding_(memory_, rank),
       stages_(static_cast<std::size_t>(memory_.ranks()), Stage::here),
       outgoing_(static_cast<std::size_t>(memory_.ranks())) {
+    const os::CpuPlace place = place_of_rank(rank);
     RankLine& line = memory_.line(rank);
     // Nothing is written before it is ours: another process may be that rank, and go on being it.
     if (!line.life.hold()) {
@@ -73,6 +75,7 @@ Endpoint::Endpoint(JobMemory memory, int rank, const Arena* arena, bool threads,
         line.arena_bytes = arena->range().size();
     }
     Crowding::introduce(line);
+    line.place = place;
     with_queue_.reserve(outgoing_.size());
     look_where_we_are();
     line.stage.store(Stage::here, std::memory_order_release);

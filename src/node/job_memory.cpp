@@ -17,7 +17,7 @@ namespace onecopy::node {
 namespace {
 
 /// Changes with everything that lies in the memory.
-constexpr std::uint64_t version = 2;
+constexpr std::uint64_t version = 3;
 constexpr std::uint64_t magic =
     0x6a6f'6279'7063'6e6f ^ version << 8 ^ sizeof(void*) ^ std::uint64_t{sizeof(RankLine)} << 16;
 

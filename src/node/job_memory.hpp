@@ -18,6 +18,7 @@
 #include "node/ring.hpp"
 #include "node/ring_list.hpp"
 #include "node/stage.hpp"
+#include "os/cpu_place.hpp"
 #include "os/fd.hpp"
 #include "os/job_segment.hpp"
 #include "os/lifeline.hpp"
@@ -80,6 +81,7 @@ struct alignas(64) RankLine {
     std::uint64_t arena_base, arena_bytes;
     std::array<std::uint64_t, 16> cpus;           ///< that it may use, a bit each
     std::uint64_t quota_millicores, quota_group;  ///< os::CpuQuota
+    os::CpuPlace place;                           ///< of these CPUs: see rank_place.hpp
     alignas(64) os::Lifeline life;                ///< held by a thread of the rank
     Bell bell;
     RingList incoming;

@@ -1,72 +1,14 @@
 #include "os/cpu_distance.hpp"
 
-#include <dirent.h>
-#include <fcntl.h>
-#include <unistd.h>
-
 #include <algorithm>
-#include <charconv>
 #include <exception>
 #include <string>
 #include <string_view>
 #include <vector>
 
-#include "os/fd.hpp"
+#include "os/cpu_files.hpp"
 
 namespace onecopy::os {
-namespace {
-
-/// A short file as one line; empty if it cannot be read.
-std::string line_of(const std::string& path) {
-    const Fd file(::open(path.c_str(), O_RDONLY | O_CLOEXEC));
-    if (!file) return {};
-    std::string text(4096, '\0');
-    const ssize_t got = ::read(file.get(), text.data(), text.size());
-    text.resize(got > 0 ? static_cast<std::size_t>(got) : 0);
-    text.erase(std::min(text.find('\n'), text.size()));
-    return text;
-}
-
-/// Calls visit(number) for each of a list as "0-3,8,10-11"; stops at what is none.
-template <class Visit>
-void each_cpu(std::string_view list, const Visit& visit) {
-    const char* at = list.data();
-    const char* const end = at + list.size();
-    while (at != end) {
-        int first = 0;
-        auto read = std::from_chars(at, end, first);
-        if (read.ec != std::errc() || first < 0) return;
-        int last = first;
-        if (read.ptr != end && *read.ptr == '-') {
-            read = std::from_chars(read.ptr + 1, end, last);
-            if (read.ec != std::errc()) return;
-        }
-        for (int cpu = first; cpu <= last && cpu < CpuDistances::most_cpus; ++cpu) visit(cpu);
-        if (read.ptr == end || *read.ptr != ',') return;
-        at = read.ptr + 1;
-    }
-}
-
-struct CloseDirectory {
-    void operator()(DIR* directory) const noexcept { ::closedir(directory); }
-};
-
-/// The cores of the memory node that a core's directory names; empty where it names none.
-std::string cores_of_node(const std::string& root, const std::string& core) {
-    const std::unique_ptr<DIR, CloseDirectory> entries(::opendir(core.c_str()));
-    if (!entries) return {};
-    constexpr std::string_view node = "node";
-    while (const dirent* const entry = ::readdir(entries.get())) {
-        const std::string_view name = entry->d_name;
-        if (name.size() > node.size() && name.starts_with(node) && name[node.size()] >= '0' &&
-            name[node.size()] <= '9') {
-            return line_of(root + "/node/" + std::string(name) + "/cpulist");
-        }
-    }
-    return {};
-}
-
-}  // namespace
 
 /// What one core sees.
 struct CpuDistances::Row {
@@ -74,7 +16,7 @@ struct CpuDistances::Row {
     Distance others = Distance::farther;
 
     void put(std::string_view list, Distance distance) {
-        each_cpu(list, [&](int cpu) {
+        each_cpu(list, most_cpus, [&](int cpu) {
             const auto index = static_cast<std::size_t>(cpu);
             if (index >= known.size()) known.resize(index + 1, others);
             known[index] = std::min(known[index], distance);
@@ -101,7 +43,7 @@ std::unique_ptr<CpuDistances::Row> CpuDistances::read_row(int cpu) const {
         if (line_of(cache + "/type") != "Instruction") caches.push_back(std::move(one));
     }
     const Distance in_node = caches.empty() ? Distance::same_l3 : Distance::same_node;
-    const std::string node = cores_of_node(root, core);
+    const std::string node = cpus_of_node(root, core);
     if (node.empty()) row->others = in_node;
     row->put(node, in_node);
     for (const Cache& each : caches) {

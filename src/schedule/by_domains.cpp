@@ -9,6 +9,7 @@
 // that has a piece in a domain has it in each smaller one, too, where it is a member; in the others
 // a counterpart has it, who stands there as the former does in its own. So what a rank needs from
 // inside its own domain is its own work, and it fetches the rest from its counterparts.
+#include <algorithm>
 #include <cassert>
 #include <map>
 
@@ -66,6 +67,16 @@ public:
                 up();
                 return std::move(builder_).done(levels);
         }
+    }
+
+    std::uint64_t most_partial() {
+        using enum Collective;
+        if (call_.what == bcast || call_.what == allgather) return 0;
+        std::uint64_t most = 0;
+        for (int rank = 0; rank < call_.ranks; ++rank) {
+            most = std::max(most, partial_of(rank));
+        }
+        return most;
     }
 
 private:
@@ -130,6 +141,12 @@ private:
                shares(level, domain).bytes[at(tree_.index_in(level, rank))];
     }
 
+    std::uint64_t partial_of(int rank) {
+        std::uint64_t sum = 0;
+        for (int level = 0; level < tree_.levels(); ++level) sum += partial_bytes(rank, level);
+        return sum;
+    }
+
     Place place_of(const Domains::Node& node, int i) {
         const Shares& made = shares_around(node.level, node.first);
         const int owner = made.owner[at(i)];
@@ -164,9 +181,7 @@ private:
                 for (const int i : mine) combine(node, i);
             }
         }
-        for (int level = 0; level < tree_.levels(); ++level) {
-            builder_.need_partial(partial_bytes(rank_, level));
-        }
+        builder_.need_partial(partial_of(rank_));
     }
 
     void combine(const Domains::Node& node, int i) {
@@ -272,6 +287,8 @@ private:
 };
 
 }  // namespace
+
+std::uint64_t most_partial_bytes(const Call& call) { return ByDomains(call, 0).most_partial(); }
 
 Steps domains_steps(const Call& call, int rank) { return ByDomains(call, rank).steps(); }
 

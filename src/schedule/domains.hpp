@@ -3,10 +3,13 @@
 #pragma once
 
 #include <compare>
+#include <cstdint>
 #include <span>
 #include <vector>
 
 namespace onecopy::schedule {
+
+struct Call;
 
 /// A rank's place. Numbers mean something inside the next larger thing, or everywhere: the first
 /// L3 of node 0 and the first of node 1 are two either way.
@@ -100,5 +103,9 @@ private:
     std::vector<Node> leaves_;
     std::vector<int> dealing_;
 };
+
+/// What the rank that needs most of it needs of `partial` in a call by domains:
+/// Steps::partial_bytes without the steps. Work for each domain and rank. Throws std::bad_alloc.
+[[nodiscard]] std::uint64_t most_partial_bytes(const Call& call);
 
 }  // namespace onecopy::schedule
