@@ -164,7 +164,7 @@ Look Group::look_again(int member, std::uint32_t call, std::uint64_t signature,
 Look Group::has_completed(int member, std::uint64_t frame, std::uint32_t phase) noexcept {
     // (Its slot of the call was found, so its board is known.)
     const Board& board = *boards_[static_cast<std::size_t>(member)];
-    const std::atomic<std::uint64_t>& word = board.frames[frame % frame_slots].word;
+    const node::Atomic<std::uint64_t>& word = board.frames[frame % frame_slots].word;
     const std::uint64_t wanted = word_of(frame, phase);
     if (word.load(std::memory_order_acquire) >= wanted) return Look::ready;
     // Of the windows at work each may wait for another member.
@@ -173,6 +173,15 @@ Look Group::has_completed(int member, std::uint64_t frame, std::uint32_t phase) 
     if (word.load(std::memory_order_seq_cst) >= wanted) return Look::ready;
     if (there == Look::failed && !failure_) fail(why_);
     return there;
+}
+
+Look Group::frame_is_free(std::uint64_t frame) noexcept {
+    if (frame <= frame_slots) return Look::ready;
+    for (int i = 1; i < size_; ++i) {
+        const Look look = has_completed((rank_ + i) % size_, frame - frame_slots, done_phase);
+        if (look != Look::ready) return look;
+    }
+    return Look::ready;
 }
 
 Look Group::still_there(int member) noexcept {
