@@ -18,7 +18,8 @@
 // All are zero at first, also on a block that another communicator had before, and no call has the
 // number 0. Numbers are of 64 bits: none ever comes again, so what a member posted long ago is not
 // taken for what is waited for. A board can be read until all members have gone, see
-// node/communicator_blocks.hpp: its own may be the first.
+// node/communicator_blocks.hpp: its own may be the first. Explored by
+// tests/model/board_model_test.cpp.
 #pragma once
 
 #include <array>
@@ -26,21 +27,19 @@
 #include <cstddef>
 #include <cstdint>
 
+#include "collectives/sizes.hpp"
+#include "node/atomic.hpp"
 #include "node/job_memory.hpp"
 #include "node/schedules.hpp"
 
 namespace onecopy::collectives {
 
-inline constexpr std::uint32_t call_slots = 8;
-inline constexpr std::uint32_t frame_slots = 4;
-
 /// One call's. Not a power of two, so that they do not all fall on the same lines of a cache.
 struct alignas(64) Slot {
-    std::atomic<std::uint64_t> call;  ///< see posted()
-    std::uint64_t signature;          ///< of what the call is: see Call::signature()
-    std::array<std::byte, 4096 + 48> data;
+    node::Atomic<std::uint64_t> call;      ///< see posted()
+    node::Plain<std::uint64_t> signature;  ///< of what the call is: see Call::signature()
+    std::array<std::byte, slot_data_bytes> data;
 };
-inline constexpr std::size_t slot_data_bytes = sizeof(Slot::data);
 static_assert(sizeof(Slot) % 64 == 0 && sizeof(Slot) == 16 + slot_data_bytes);
 
 /// In Slot::call: calls that are begun are few, so how far the member is behind fits beside.
@@ -64,15 +63,17 @@ inline constexpr std::uint32_t mapped_flag = 1;
 inline constexpr std::uint32_t in_place_flag = 2;
 
 struct alignas(64) Frame {
-    std::atomic<std::uint64_t> word;
+    node::Atomic<std::uint64_t> word;
 };
+/// A member's phases as they are published: the last one stands for whatever comes after.
+inline constexpr std::uint32_t done_phase = 0x7fff;
 
 struct Board {
-    alignas(64) std::atomic<std::uint64_t> finished;
-    alignas(64) std::atomic<std::uint32_t> awaits;
-    std::atomic<std::uint64_t> trouble;
+    alignas(64) node::Atomic<std::uint64_t> finished;
+    alignas(64) node::Atomic<std::uint32_t> awaits;
+    node::Atomic<std::uint64_t> trouble;
     /// The first of the blocks of the frames' bytes, one behind the other, counted from 1.
-    std::uint32_t frame_blocks;
+    node::Plain<std::uint32_t> frame_blocks;
     std::array<Frame, frame_slots> frames;
     std::array<Slot, call_slots> slots;
 };
@@ -84,7 +85,7 @@ inline constexpr std::uint32_t awaits_all = ~std::uint32_t{0};
 
 /// Where the members' boards are: block numbers counted from 1, by member.
 struct BoardTable {
-    std::array<std::atomic<std::uint32_t>, node::max_ranks> blocks;
+    std::array<node::Atomic<std::uint32_t>, node::max_ranks> blocks;
     /// What large calls go by. Written by member 0 before it stores its block (seq_cst), and not
     /// again; read by whoever has found member 0's slot of a call.
     node::ScheduleTable schedules;

@@ -4,6 +4,7 @@
 #include <new>
 
 #include "onecopy/error.hpp"
+#include "os/errors.hpp"
 
 namespace onecopy::collectives {
 namespace {
@@ -11,7 +12,6 @@ namespace {
 using node::Stage;
 
 static_assert(Group::blocks_of_frame * frame_slots == node::blocks_of_frames);
-
 
 /// In Board::trouble: an error of ours, or the kernel's.
 constexpr std::uint64_t kernels = std::uint64_t{1} << 32;
@@ -25,10 +25,8 @@ std::error_code error_of(std::uint64_t trouble) noexcept {
     return static_cast<Errc>(value);
 }
 
-void set_zero(std::atomic<std::uint32_t>& word) noexcept {
-    word.store(0, std::memory_order_relaxed);
-}
-void set_zero(std::atomic<std::uint64_t>& word) noexcept {
+template <class T>
+void set_zero(node::Atomic<T>& word) noexcept {
     word.store(0, std::memory_order_relaxed);
 }
 
@@ -72,7 +70,7 @@ bool Group::make_board() noexcept {
     table_ = table_of(memory, *blocks_, size_);
     if (table_ == nullptr) return false;
     const auto place = static_cast<std::size_t>(rank_);
-    std::atomic<std::uint32_t>& own = table_->blocks[place];
+    node::Atomic<std::uint32_t>& own = table_->blocks[place];
     if (own.load(std::memory_order_relaxed) == no_board) return false;  // as the others know
     const auto run = blocks_->take(node::CommunicatorBlocks::Length::block);
     if (run) {
@@ -201,7 +199,7 @@ Look Group::look_again(int member, std::uint64_t call, std::uint64_t signature,
 Look Group::has_completed(int member, std::uint64_t frame, std::uint32_t phase) noexcept {
     // (Its slot of the call was found, so its board is known.)
     const Board& board = *boards_[static_cast<std::size_t>(member)];
-    const std::atomic<std::uint64_t>& word = board.frames[frame % frame_slots].word;
+    const node::Atomic<std::uint64_t>& word = board.frames[frame % frame_slots].word;
     const std::uint64_t wanted = word_of(frame, phase);
     if (word.load(std::memory_order_acquire) >= wanted) return Look::ready;
     // Of the windows at work each may wait for another member.
@@ -210,6 +208,15 @@ Look Group::has_completed(int member, std::uint64_t frame, std::uint32_t phase) 
     if (word.load(std::memory_order_seq_cst) >= wanted) return Look::ready;
     if (there == Look::failed && !failure_) fail(why_);
     return there;
+}
+
+Look Group::frame_is_free(std::uint64_t frame) noexcept {
+    if (frame <= frame_slots) return Look::ready;
+    for (int i = 1; i < size_; ++i) {
+        const Look look = has_completed((rank_ + i) % size_, frame - frame_slots, done_phase);
+        if (look != Look::ready) return look;
+    }
+    return Look::ready;
 }
 
 Look Group::still_there(int member) noexcept {

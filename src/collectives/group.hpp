@@ -73,6 +73,9 @@ public:
     }
     /// Looks whether a member has completed a phase of a frame.
     Look has_completed(int member, std::uint64_t frame, std::uint32_t phase) noexcept;
+    /// Whether its slot may be written: whoever has read the frame that was in it before has done
+    /// with that.
+    Look frame_is_free(std::uint64_t frame) noexcept;
     /// The bytes of a frame's slot of a member whose slot of a call was found.
     [[nodiscard]] std::byte* frame_bytes(int member, std::uint64_t frame) const noexcept;
     [[nodiscard]] bool has_frame_memory() noexcept;

@@ -18,9 +18,6 @@ using schedule::Place;
 using schedule::Source;
 using schedule::Step;
 
-/// A rank's phases as they are published: the last one stands for whatever comes after.
-constexpr std::uint32_t done_phase = 0x7fff;
-
 /// Between two looks at what else there is to do.
 constexpr std::uint64_t bytes_at_a_time = std::uint64_t{256} << 10;
 
@@ -251,16 +248,10 @@ Look LargeCall::go_on(Run& run, bool& any) noexcept {
 Look LargeCall::begin_run(Run& run) noexcept {
     run.published = 1;
     if (mapped_ && run.plan->steps.partial_bytes == 0) return Look::ready;
-    // Whoever has read the frame that was in the same slot before must have done with it.
-    if (run.frame > frame_slots) {
-        for (int i = 1; i < group_.size(); ++i) {
-            const int member = (group_.rank() + i) % group_.size();
-            const Look look = group_.has_completed(member, run.frame - frame_slots, done_phase);
-            if (look != Look::ready) {
-                run.published = 0;
-                return look;
-            }
-        }
+    const Look free = group_.frame_is_free(run.frame);
+    if (free != Look::ready) {
+        run.published = 0;
+        return free;
     }
     if (mapped_) return Look::ready;
     std::byte* const frame = group_.frame_bytes(group_.rank(), run.frame);

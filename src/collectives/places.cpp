@@ -13,10 +13,6 @@ using schedule::Form;
 /// In windows of less, each of many phases, ranks would do nothing but wait for each other.
 constexpr std::uint64_t least_bytes_of_a_window = std::uint64_t{4} << 10;
 
-bool has_blocks(Collective what) noexcept {
-    return what == Collective::allgather || what == Collective::reduce_scatter;
-}
-
 std::vector<schedule::Where> places_of(std::span<const os::CpuPlace> members) {
     std::vector<schedule::Where> all(members.size());
     const auto put = [&](auto part, auto number) {

@@ -65,7 +65,7 @@ private:
 
     void keep(Length length, std::uint32_t first) noexcept;
     void give_back(Length length) noexcept;
-    [[nodiscard]] std::atomic<std::uint32_t>& kept(Length length) const noexcept {
+    [[nodiscard]] Atomic<std::uint32_t>& kept(Length length) const noexcept {
         return length == Length::block ? record_->blocks : record_->frames;
     }
 

@@ -11,6 +11,8 @@
 // There are as many places as ranks, so no two that wait have the same.
 //
 // A holder that dies keeps it: a death breaks the whole window, and whoever waits hears of that.
+//
+// Explored by tests/model/lock_model_test.cpp.
 #pragma once
 
 #include <atomic>
@@ -18,15 +20,15 @@
 #include <span>
 #include <system_error>
 
-#include "os/fence.hpp"
+#include "node/atomic.hpp"
 
 namespace onecopy::windows {
 
 /// In shared memory; zeros at first.
 struct FairLock {
-    std::atomic<std::uint32_t> next, shared_turn, exclusive_turn;
+    node::Atomic<std::uint32_t> next, shared_turn, exclusive_turn;
 };
-using WaiterPlace = std::atomic<std::uint16_t>;
+using WaiterPlace = node::Atomic<std::uint16_t>;
 
 /// One of them as seen from a rank. `Waiting` has: rank(), ours in the job; wait(ready), until
 /// ready() or an error; ring(rank), for who may sleep. A value.
@@ -68,7 +70,7 @@ private:
         return places_[ticket & (places_.size() - 1)];
     }
 
-    std::error_code wait_for_turn(const std::atomic<std::uint32_t>& turn,
+    std::error_code wait_for_turn(const node::Atomic<std::uint32_t>& turn,
                                   std::uint32_t ticket) const noexcept {
         if (turn.load(std::memory_order_acquire) == ticket) return {};
         place(ticket).store(static_cast<std::uint16_t>(waiting_.rank() + 1),
@@ -79,7 +81,7 @@ private:
         return error;
     }
     void wake(std::uint32_t ticket) const noexcept {
-        os::full_fence();
+        node::full_fence();
         const std::uint16_t waiter = place(ticket).load(std::memory_order_relaxed);
         if (waiter != 0) waiting_.ring(waiter - 1);
     }

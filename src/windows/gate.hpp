@@ -3,11 +3,15 @@
 // and holds nothing while it waits, so two that lock in different orders cannot block each other.
 //
 // Once somebody of the one kind waits, the kinds take turns, so neither starves the other.
+//
+// Explored by tests/model/gate_model_test.cpp.
 #pragma once
 
 #include <atomic>
 #include <cstdint>
 #include <system_error>
+
+#include "node/atomic.hpp"
 
 namespace onecopy::windows {
 
@@ -16,7 +20,7 @@ enum class Kind : unsigned { all, exclusive };
 /// In shared memory, one for a window; zero at first. Four counts of 15 bits, and whose turn it is:
 /// inside and waiting, of each kind.
 struct Gate {
-    std::atomic<std::uint64_t> word;
+    node::Atomic<std::uint64_t> word;
 };
 
 /// One word's contents.

@@ -12,9 +12,9 @@
 
 namespace onecopy::model {
 
-/// As std::atomic<T>. A weak exchange never fails for no reason.
+/// As std::atomic<T>. (No two within a word of Shared.) A weak exchange never fails for no reason.
 template <class T>
-class Atomic {
+class alignas(sizeof(T) < 4 ? 4 : alignof(T)) Atomic {
     static_assert(sizeof(T) <= 8 && std::is_trivially_copyable_v<T>);
 
 public:
@@ -60,6 +60,11 @@ public:
     bool compare_exchange_weak(T& expected, T desired, std::memory_order order,
                                std::memory_order otherwise, Site site = Site::here()) noexcept {
         return compare_exchange_strong(expected, desired, order, otherwise, site);
+    }
+    bool compare_exchange_weak(T& expected, T desired,
+                               std::memory_order order = std::memory_order_seq_cst,
+                               Site site = Site::here()) noexcept {
+        return compare_exchange_strong(expected, desired, order, without_release(order), site);
     }
 
     [[nodiscard]] Word word() const noexcept { return {&first_, bits(first_)}; }

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <cstdint>
+#include <functional>
 #include <string>
 
 #include "model/checker.hpp"
@@ -25,6 +26,21 @@ void wait(node::Bell& bell, const Look& look, bool first = true) {
         bell.sleep([&] { return found = look(); },
                    [&](std::uint32_t rings) { node::futex_wait(bell.rings, rings, {}); });
         if (first && !found) found = look();
+    }
+}
+
+/// What somebody does while there is nothing for him.
+enum class Waits : std::uint8_t {
+    awake,    ///< looks again: nobody has to wake him
+    asleep,   ///< looks, and sleeps then
+    at_once,  ///< lies down before the first look: fewer ways than the last
+};
+template <class Look>
+void wait(Waits how, node::Bell& bell, const Look& look) {
+    if (how == Waits::awake) {
+        wait_until(std::ref(look));
+    } else {
+        wait(bell, look, how == Waits::asleep);
     }
 }
 
