@@ -127,7 +127,7 @@ public:
     /// Large calls do their frames in the order of the calls.
     std::uint32_t large_begun = 0, large_over = 0;
 
-    /// Bytes behind a frame's slot, and room for temporary results of this thread.
+    /// A frame holds what a member shows of one window, and partial results of it.
     static constexpr std::uint32_t blocks_of_frame = 8;
     static constexpr std::size_t frame_bytes_each = blocks_of_frame * node::block_bytes;
 
@@ -172,7 +172,6 @@ private:
     /// Of a member that is waited for.
     Look still_there(int member) noexcept;
     Look mismatch() noexcept;
-    Look failed(std::error_code error) noexcept;
 
     node::Endpoint& endpoint_;
     node::Context& context_;

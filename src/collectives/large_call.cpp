@@ -322,6 +322,7 @@ bool LargeCall::carry_out(Run& run, const Step& step) noexcept {
         }
         if (folds && part < call_.grain()) {
             carry_out_element(run, step);
+            if (group_.failure()) return false;
             part = call_.grain();
         } else {
             if (folds) part -= part % call_.grain();
@@ -402,6 +403,7 @@ void LargeCall::carry_out_element(const Run& run, const Step& step) noexcept {
                [&](const std::byte* there, std::size_t at, std::size_t part) {
                    std::memcpy(copy + at, there, part);
                });
+        if (group_.failure()) return;  // it is not all there
         pointers_.operands()[i].bytes = copy;
     }
     std::byte* const result = room.get() + count * bytes;

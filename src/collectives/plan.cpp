@@ -22,7 +22,6 @@ Plan::Plan(const schedule::Call& what, int rank)
       steps(schedule::steps_of(what, rank)),
       exports(what.ranks <= most_looked_at ? schedule::exports_of(what, rank)
                                            : exports_at_most(what, steps, rank)),
-      partners(schedule::partners_of(steps, rank)),
       shows_results(std::any_of(
           exports.read.begin(), exports.read.end(),
           [](const schedule::Range& each) { return each.buffer == schedule::Buffer::to; })),

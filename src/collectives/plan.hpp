@@ -17,7 +17,6 @@ struct Plan {
     schedule::Call call;
     schedule::Steps steps;
     schedule::Exports exports;
-    std::vector<int> partners;
     /// Whether others read this rank's `to`.
     bool shows_results = false;
 

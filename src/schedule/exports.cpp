@@ -53,16 +53,4 @@ Exports exports_of(const Call& call, int rank) {
     return exports;
 }
 
-std::vector<int> partners_of(const Steps& steps, int rank) {
-    std::vector<int> partners;
-    for (const Step& step : steps.list) {
-        for (const Source& source : step.sources) partners.push_back(source.place.rank);
-        for (const Place& target : step.targets) partners.push_back(target.rank);
-    }
-    std::sort(partners.begin(), partners.end());
-    partners.erase(std::unique(partners.begin(), partners.end()), partners.end());
-    std::erase(partners, rank);
-    return partners;
-}
-
 }  // namespace onecopy::schedule

@@ -28,7 +28,4 @@ struct Exports {
 /// hundreds of ranks. Throws std::bad_alloc.
 [[nodiscard]] Exports exports_of(const Call& call, int rank);
 
-/// The other ranks whose memory a rank reads or writes, ascending. Throws std::bad_alloc.
-[[nodiscard]] std::vector<int> partners_of(const Steps& steps, int rank);
-
 }  // namespace onecopy::schedule
