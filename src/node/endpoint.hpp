@@ -9,7 +9,6 @@
 #include <chrono>
 #include <cstdint>
 #include <memory>
-#include <mutex>
 #include <optional>
 #include <span>
 #include <system_error>
@@ -27,6 +26,7 @@
 #include "node/ring.hpp"
 #include "node/schedules.hpp"
 #include "node/stage.hpp"
+#include "node/turn_lock.hpp"
 #include "node/watch.hpp"
 #include "node/ways.hpp"
 #include "node/work.hpp"
@@ -96,6 +96,12 @@ public:
         }
         void unlock() noexcept {
             if (endpoint_.threads_) endpoint_.lock_.unlock();
+        }
+        /// Between two looks: see TurnLock.
+        template <class Pause>
+        void let_others_in(const Pause& pause) noexcept {
+            if (!endpoint_.threads_) return pause();
+            endpoint_.lock_.let_others_in(pause);
         }
 
     private:
@@ -186,9 +192,7 @@ public:
             if (patience.was_preempted()) crowding_.was_preempted();
             if (!patience.is_over()) {
                 if (patience.time_to_look()) look_after(rank, patience.has_begun());
-                lock.unlock();
-                patience.pause();
-                lock.lock();
+                lock.let_others_in([&] { patience.pause(); });
                 continue;
             }
             sleep(lock, rank, ready);
@@ -332,7 +336,7 @@ private:
     WayTable ways_;
     Schedules schedules_;
     std::uint32_t cpu_ = 0;  // as in our line
-    std::mutex lock_;
+    TurnLock lock_;
     Peers peers_;
     Watch watch_;
     Crowding crowding_;
