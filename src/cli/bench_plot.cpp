@@ -72,8 +72,8 @@ struct Sheet {
     static constexpr std::size_t panel_width = 560, panel_height = 400, title = 40;
     static constexpr std::size_t key_row_height = 20;
 
-    Sheet(std::size_t panels, const std::vector<std::string>& ways)
-        : columns(panels > 1 ? 2 : 1),
+    Sheet(std::size_t panels, std::size_t panels_across, const std::vector<std::string>& ways)
+        : columns(panels_across),
           lines((panels + columns - 1) / columns),
           width(columns * panel_width),
           key_entry_width(key_width_of(ways)),
@@ -120,18 +120,52 @@ private:
     }
 };
 
-std::string panel(const Report& report, const std::string& work,
-                  const std::vector<std::string>& ways) {
+/// What is drawn together: a work of so many ranks.
+struct Panel {
+    std::string work;
     int ranks = 0;
-    for (const Row& row : report.rows) {
-        if (row.work == work) ranks = std::max(ranks, row.ranks);
+
+    [[nodiscard]] bool shows(const Row& row) const {
+        return row.work == work && row.ranks == ranks;
     }
+};
+
+/// Those of a work beside each other, in the order in which they were measured.
+std::vector<Panel> panels_of(const Report& report) {
+    std::vector<Panel> panels;
+    for (const std::string& work : distinct(report.rows, &Row::work)) {
+        const std::size_t first = panels.size();
+        for (const Row& row : report.rows) {
+            const auto is_there = [&](const Panel& each) { return each.ranks == row.ranks; };
+            if (row.work == work &&
+                std::none_of(panels.begin() + static_cast<std::ptrdiff_t>(first), panels.end(),
+                             is_there)) {
+                panels.push_back({work, row.ranks});
+            }
+        }
+    }
+    return panels;
+}
+
+/// A work a line where each has as many panels, and few; else two.
+std::size_t across(const std::vector<Panel>& panels, std::size_t works) {
+    constexpr std::size_t most = 4;
+    const std::size_t each = panels.size() / works;
+    bool alike = each > 1 && each <= most && panels.size() % works == 0;
+    for (std::size_t i = 0; alike && i < panels.size(); ++i) {
+        alike = panels[i].work == panels[i / each * each].work;
+    }
+    if (alike) return each;
+    return panels.size() > 1 ? 2 : 1;
+}
+
+std::string draw(const Panel& panel, const Report& report, const std::vector<std::string>& ways) {
     std::string data;
     std::string lines;
     for (const std::string& way : ways) {
         std::string points;
         for (const Row& row : report.rows) {
-            if (row.work == work && row.way == way && row.ranks == ranks) {
+            if (row.way == way && panel.shows(row)) {
                 points += fmt::format("{} {:.6g}\n", row.bytes, row.gb_per_s);
             }
         }
@@ -143,10 +177,10 @@ std::string panel(const Report& report, const std::string& work,
             fmt::format("{}{} using 1:2 with linespoints {} {}",
                         lines.empty() ? "plot " : ", \\\n     ", block, style.line, style.point);
     }
-    return fmt::format(
-        "{}set title {} offset 0,-0.4\n{}\n", data,
-        gnuplot_string(fmt::format("{}, {} process{}", work, ranks, ranks == 1 ? "" : "es")),
-        lines);
+    return fmt::format("{}set title {} offset 0,-0.4\n{}\n", data,
+                       gnuplot_string(fmt::format("{}, {} process{}", panel.work, panel.ranks,
+                                                  panel.ranks == 1 ? "" : "es")),
+                       lines);
 }
 
 }  // namespace
@@ -168,13 +202,14 @@ std::string plot_script(const Report& whole, const std::string& path) {
     // What has no speed or no size (a fork) has no place on these axes.
     Report report = whole;
     std::erase_if(report.rows, [](const Row& row) { return row.bytes == 0 || row.gb_per_s <= 0; });
-    const std::vector<std::string> works = distinct(report.rows, &Row::work);
+    const std::vector<Panel> panels = panels_of(report);
     std::vector<std::string> ways = distinct(report.rows, &Row::way);
     // Drawn first: its thick line leaves those on top of it visible.
     std::stable_partition(ways.begin(), ways.end(),
                           [](const std::string& way) { return way == own_way; });
-    if (works.empty()) return {};
-    const Sheet sheet(works.size(), ways);
+    if (panels.empty()) return {};
+    const std::size_t works = distinct(report.rows, &Row::work).size();
+    const Sheet sheet(panels.size(), across(panels, works), ways);
     std::uint64_t least = UINT64_MAX;
     std::uint64_t most = 1;
     double slowest = 1;
@@ -212,8 +247,9 @@ std::string plot_script(const Report& whole, const std::string& path) {
         sheet.across(80), 1 - sheet.across(24), sheet.up(62),
         1 - sheet.up(Sheet::title + sheet.key_height + 30), sheet.across(104), sheet.up(100));
     script += sheet.key(ways);
-    for (const std::string& work : works)
-        script += panel(report, work, ways) + "unset label\nunset arrow\n";
+    for (const Panel& panel : panels) {
+        script += draw(panel, report, ways) + "unset label\nunset arrow\n";
+    }
     return script + "unset multiplot\n";
 }
 

@@ -11,9 +11,8 @@ namespace onecopy::cli {
 /// Whether a program named gnuplot is on the PATH.
 bool gnuplot_found();
 
-/// The gnuplot program that draws the report: a panel per work, a line per way, GB/s over bytes,
-/// both logarithmic. Of a work measured with several numbers of ranks the largest is drawn. Empty:
-/// nothing of it has a size and a speed.
+/// The gnuplot program that draws the report: a panel per work and number of ranks, a line per way,
+/// GB/s over bytes, both logarithmic. Empty: nothing of it has a size and a speed.
 std::string plot_script(const Report& report, const std::string& path);
 
 /// Draws the report into an SVG file. Throws Failure if gnuplot cannot be run or does not succeed.

@@ -266,6 +266,7 @@ void tune(bool keep) {
             "tune: find the cores: hwloc describes another machine; unset HWLOC_XMLFILE and "
             "HWLOC_SYNTHETIC");
     }
+    if (keep) make_room_for(path);  // before some seconds are spent
     // What was measured at other times, with other cores, stays.
     node::MeasuredWays ways;
     std::string why;

@@ -73,11 +73,16 @@ private:
 
 }  // namespace
 
-void replace_file(const std::string& path, std::string_view text) {
+void make_room_for(const std::string& path) {
     for (std::size_t at = path.find('/', 1); at != std::string::npos; at = path.find('/', at + 1)) {
         const std::string directory = path.substr(0, at);
         if (::mkdir(directory.c_str(), 0700) != 0 && errno != EEXIST) fail(directory, errno);
     }
+    const SignalsWait wait;
+    const Draft draft(path);
+}
+
+void replace_file(const std::string& path, std::string_view text) {
     const SignalsWait wait;
     Draft draft(path);
     draft.write(text);

@@ -6,9 +6,13 @@
 
 namespace onecopy::cli {
 
-/// Replaces the file at once by another one with this text, readable for its owner; makes the
-/// directories that it lies in. Ctrl-C waits meanwhile. Throws Failure; then the old one is as it
-/// was, and nothing else is left.
+/// Makes the directories that the file lies in, and sees whether a file can be made there. Throws
+/// Failure.
+void make_room_for(const std::string& path);
+
+/// Replaces the file at once by another one with this text, readable for its owner, where there is
+/// room. Ctrl-C waits meanwhile. Throws Failure; then the old one is as it was, and nothing else is
+/// left.
 void replace_file(const std::string& path, std::string_view text);
 
 }  // namespace onecopy::cli

@@ -227,10 +227,29 @@ TEST(BenchPlot, DrawsEveryWayOfEveryWorkIntoAnSvgFile) {
     write_plot("bench transfer", directory.file("it's.svg"), report);
     const std::string svg = content(directory.file("it's.svg"));
     for (const char* part : {"<svg", "memcpy", "onecopy", "read, 2 processes",
-                             "incast, 9 processes", "32 KiB", "</svg>"}) {
+                             "incast, 3 processes", "incast, 9 processes", "32 KiB", "</svg>"}) {
         EXPECT_NE(svg.find(part), std::string::npos) << part;
     }
-    EXPECT_EQ(svg.find("incast, 3 processes"), std::string::npos);
+}
+
+TEST(BenchPlot, EveryNumberOfRanksHasAPanelWithItsOwnFigures) {
+    std::vector<Row> rows;
+    for (const char* const work : {"latency", "stream"}) {
+        for (const unsigned ranks : {2U, 4U, 8U}) {
+            rows.push_back(row(work, "onecopy", static_cast<int>(ranks), 8 * ranks, 1));
+        }
+    }
+    // A work stands in a line: three panels are 1,680 wide.
+    std::string script = plot_script(report_of(rows), "out.svg");
+    EXPECT_NE(script.find("size 1680,"), std::string::npos) << script;
+    EXPECT_NE(script.find("layout 2,3 "), std::string::npos) << script;
+    EXPECT_LT(script.find("'latency, 8 processes'"), script.find("'stream, 2 processes'"));
+    EXPECT_NE(script.find("EOD\n32 1\nEOD"), std::string::npos) << script;
+
+    // Where one has fewer they stand in twos.
+    rows.pop_back();
+    script = plot_script(report_of(rows), "out.svg");
+    EXPECT_NE(script.find("layout 3,2 "), std::string::npos) << script;
 }
 
 TEST(BenchPlot, TheKeyStandsAboveThePanelsOnce) {
