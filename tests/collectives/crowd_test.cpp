@@ -26,6 +26,9 @@ void sleep_up_to(std::mt19937& random, unsigned most_us) {
     std::this_thread::sleep_for(std::chrono::microseconds(random() % most_us));
 }
 
+/// Less than there are others; the C library and sanitizers map some things now and then.
+constexpr std::size_t few_mappings = 48;
+
 constexpr std::size_t words_each = 4096 / sizeof(std::uint32_t);
 
 /// The words that a rank sends to another, all of them different in all rounds.
@@ -62,10 +65,9 @@ TEST(CollectiveCrowds, TwoHundredAndFiftySixRanksExchange4KiBInWhateverOrderThey
                         << "round " << round << ", from " << other << ", word " << i % words_each;
                 }
             }
-            // The two operands are mappings of their own, and there is some room for the
-            // C library.
+            // The two operands are mappings of their own.
             EXPECT_LE(descriptors(), descriptors_before + 2);
-            EXPECT_LE(mappings(), mappings_before + 16);
+            EXPECT_LE(mappings(), mappings_before + few_mappings);
         }));
 }
 
@@ -82,7 +84,7 @@ TEST(CollectiveCrowds, SeventyRanksDoNotMapEachOthersArenas) {
             std::all_of(to.begin(), to.end(), [](std::int64_t x) { return x == 70 * 69 / 2; }));
         world.bcast(to, 3);
         EXPECT_LE(descriptors(), descriptors_before + 2);
-        EXPECT_LE(mappings(), mappings_before + 16);
+        EXPECT_LE(mappings(), mappings_before + few_mappings);
     });
 }
 
