@@ -11,8 +11,6 @@ namespace {
 
 using node::Stage;
 
-static_assert(Group::blocks_of_frame * frame_slots == node::blocks_of_frames);
-
 /// In Board::trouble: an error of ours, or the kernel's.
 constexpr std::uint64_t kernels = std::uint64_t{1} << 32;
 std::uint64_t trouble_of(const std::error_code& error) noexcept {

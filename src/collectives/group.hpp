@@ -128,7 +128,7 @@ public:
     std::uint32_t large_begun = 0, large_over = 0;
 
     /// A frame holds what a member shows of one window, and partial results of it.
-    static constexpr std::uint32_t blocks_of_frame = 8;
+    static constexpr std::uint32_t blocks_of_frame = node::blocks_of_frames / frame_slots;
     static constexpr std::size_t frame_bytes_each = blocks_of_frame * node::block_bytes;
 
 private:

@@ -28,6 +28,7 @@ constexpr std::uint32_t collective_records = sizeof(void*) == 8 ? 1 << 24 : 1 <<
 
 /// Blocks of a rank for the collective calls of its communicators: address space as well.
 constexpr std::uint64_t boards = sizeof(void*) == 8 ? 4096 : 80;
+constexpr std::uint64_t fewest_boards = 1024;  // of a job
 /// And for its messages.
 constexpr std::uint64_t for_messages = 4 * stage_slots + 16;
 
@@ -45,7 +46,7 @@ BlockCounts blocks_for(int ranks) noexcept {
     const auto count = static_cast<std::uint64_t>(ranks);
     const std::uint64_t room = std::min<std::uint64_t>(
         std::numeric_limits<std::size_t>::max() / 16 / block_bytes, FreeRuns::most);
-    const std::uint64_t for_boards = std::min(boards * count, room / 4);
+    const std::uint64_t for_boards = std::min(std::max(boards * count, fewest_boards), room / 3);
     const std::uint64_t others = std::min(for_messages * count, room / 4);
     const std::uint64_t rings = std::min(count * count, room - others - for_boards);
     return {static_cast<std::uint32_t>(rings), static_cast<std::uint32_t>(for_boards),

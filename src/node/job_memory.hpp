@@ -93,8 +93,8 @@ struct alignas(64) RankLine {
 inline constexpr std::size_t block_bytes = (sizeof(RingMemory) + 4095) / 4096 * 4096;
 static_assert(sizeof(StageSlot) <= block_bytes);
 
-/// The frames of a member: so many blocks, one behind the other.
-inline constexpr std::uint32_t blocks_of_frames = 32;
+/// The frames of a member: so many blocks, one behind the other; few where address space is dear.
+inline constexpr std::uint32_t blocks_of_frames = sizeof(void*) == 8 ? 32 : 8;
 
 /// What the survivors of a death agree on: see shrink.cpp. Of the communicator of that number. Zero
 /// at first.

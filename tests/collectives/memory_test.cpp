@@ -31,6 +31,9 @@ int use_up(Node& node, std::size_t count, int most) {
     return static_cast<int>(twins.size());
 }
 
+/// Of address space, for the job's memory.
+constexpr bool has_much = sizeof(void*) == 8;
+
 /// What had its memory before goes on, and so do messages, large ones too.
 void expect_the_rest_to_work(Node& node, std::size_t count) {
     Communicator& world = node.world();
@@ -55,7 +58,7 @@ TEST(CollectiveMemory, ThatEndsForFramesIsAnErrorAtAllRanksAndHarmsNothingElse) 
             node.world().allreduce(from, to, Op::sum);
             // Who has none must ring the others.
             test::never_wake_up_by_yourself(node);
-            EXPECT_GT(use_up(node, from.size(), 10'000), 50);
+            EXPECT_GT(use_up(node, from.size(), 10'000), has_much ? 50 : 20);
             expect_the_rest_to_work(node, from.size());
         });
     }
@@ -68,7 +71,7 @@ TEST(CollectiveMemory, ThatEndsForBoardsIsAnErrorAtAllRanksAndHarmsNothingElse) 
             node.world().allreduce(from, to, Op::sum);
             // Who has none must ring the others.
             test::never_wake_up_by_yourself(node);
-            EXPECT_GT(use_up(node, from.size(), 100'000), 1000);
+            EXPECT_GT(use_up(node, from.size(), 100'000), has_much ? 1000 : 200);
             expect_the_rest_to_work(node, from.size());
         });
     }
