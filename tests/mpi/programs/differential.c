@@ -2,7 +2,9 @@
  * a line per operation with a hash of each result, so that two runs can be compared; data is chosen
  * so that every order of operations gives the same bits.
  *
- *   differential SEED OPERATIONS
+ *   differential SEED OPERATIONS [DIRECTORY]
+ *
+ * With a directory each rank prints into a file there, named by its number.
  */
 #include <complex.h>
 #include <mpi.h>
@@ -146,6 +148,11 @@ int main(int argc, char** argv) {
     MPI_Comm_size(MPI_COMM_WORLD, &size);
     state = argc > 1 ? strtoull(argv[1], NULL, 10) : 1;
     const int operations = argc > 2 ? atoi(argv[2]) : 50;
+    char path[4096];
+    if (argc > 3) {
+        snprintf(path, sizeof path, "%s/%d", argv[3], rank);
+        if (freopen(path, "w", stdout) == NULL) MPI_Abort(MPI_COMM_WORLD, 2);
+    }
 
     ADD(MPI_SIGNED_CHAR, integer), ADD(MPI_UNSIGNED_CHAR, integer), ADD(MPI_SHORT, integer);
     ADD(MPI_UNSIGNED_SHORT, integer), ADD(MPI_INT, integer), ADD(MPI_UNSIGNED, integer);
