@@ -14,6 +14,8 @@
 #include <new>
 #include <numeric>
 #include <random>
+#include <string>
+#include <system_error>
 #include <thread>
 #include <utility>
 #include <vector>
@@ -196,6 +198,52 @@ TEST(Blocks, CopiesOfACommunicatorAreOne) {
         Communicator moved = std::move(copy);
         copy = {};
         add_up(moved, large);
+    });
+}
+
+/// It is one communicator, of which each member goes once.
+TEST(Blocks, WhatIsShrunkTwiceIsOne) {
+    EXPECT_RANKS(3, [](Node& node) {
+        Communicator& world = node.world();
+        for (int i = 0; i < 20; ++i) {
+            Communicator parent = world.dup();
+            Communicator one = parent.shrink();
+            if (i % 2 == 0) add_up(one, small);
+            Communicator other = parent.shrink();
+            add_up(other, large);
+            meet(node);
+            if (node.rank() == 0) one = {};
+            meet(node);
+            // What others made of its memory meanwhile would be in here.
+            Communicator noise = world.dup();
+            add_up(noise, small, 100 + i);
+            add_up(other, small, i);
+            add_up(other, large, i);
+        }
+        EXPECT_LE(taken(node), 2 * blocks_of_one(3));
+    });
+}
+
+TEST(Blocks, WhatWasShrunkAndDestroyedIsNotMadeAgain) {
+    EXPECT_RANKS(3, [](Node& node) {
+        Communicator parent = node.world().dup();
+        Communicator kept = parent.shrink();
+        if (node.rank() < 2) kept = {};
+        meet(node);
+        std::error_code error;
+        try {
+            Communicator again = parent.shrink();
+        } catch (const std::system_error& failure) {
+            error = failure.code();
+            EXPECT_NE(std::string(failure.what()).find("shrunk before"), std::string::npos);
+        }
+        EXPECT_EQ(error, node.rank() < 2 ? std::errc::invalid_argument : std::errc());
+        meet(node);
+        // The last member has not gone yet: nothing was given back.
+        const node::CollectiveRecord& record = *node.endpoint().memory().collective_record(
+            node.rank() == 2 ? kept.context().number() / 2 : 0);
+        EXPECT_EQ(record.gone.load(), node.rank() == 2 ? 2U : 0U);
+        meet(node);
     });
 }
 
