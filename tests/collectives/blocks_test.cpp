@@ -3,6 +3,7 @@
 #include <gtest/gtest.h>
 #include <signal.h>
 #include <sys/mman.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 #include <algorithm>
@@ -24,6 +25,7 @@
 #include "few_allocations.hpp"
 #include "node/endpoint.hpp"
 #include "onecopy/communicator.hpp"
+#include "onecopy/message_view.hpp"
 #include "ranks.hpp"
 #include "support/child.hpp"
 
@@ -284,6 +286,44 @@ TEST(Blocks, WhoLeavesTheJobKeepsNothing) {
             add_up(one, small);
         }
         EXPECT_EQ(taken(node), before);
+    });
+}
+
+/// A child of a rank destroys what it has got of its parent, and none of it is at work there.
+TEST(Blocks, AChildMayDestroyWhatItsParentHasBegun) {
+    EXPECT_RANKS(2, [](Node& node) {
+        Communicator& world = node.world();
+        Communicator one = world.dup();
+        std::vector<double> from(large, 1), to(large);
+        std::vector<std::byte> message(100'000), got(message.size());
+        int value = 0;
+        const auto begin = [&] {
+            return one.iallreduce(std::as_bytes(std::span(from)),
+                                  std::as_writable_bytes(std::span(to)), {Op::sum, Type::float64});
+        };
+        if (node.rank() == 1) {
+            Request sent = world.isend(message, 0, 1), other = world.isend(message, 0, 2);
+            meet(node);
+            begin().wait();
+            world.send(std::span(&value, 1), 0, 3);
+            sent.wait();
+            other.wait();
+            return;
+        }
+        Request call = begin();
+        Request receive = world.irecv(std::span(&value, 1), 1, 3);
+        Message large_one = world.mprobe(1, 1);
+        MessageView view = world.recv_view(1, 2);
+        const pid_t child = ::fork();
+        if (child == 0) return;  // and unwinds
+        int status = -1;
+        ::waitpid(child, &status, 0);
+        EXPECT_EQ(status, 0);
+        meet(node);
+        call.wait();
+        receive.wait();
+        large_one.recv(got);
+        EXPECT_EQ(to[large - 1], 2.0);
     });
 }
 
