@@ -144,8 +144,9 @@ public:
     /// After a death: a communicator of those who live, in their old order. All who live call it,
     /// and it returns when they have; who dies meanwhile is left out, or has died in the new one:
     /// then that is shrunk. What was sent in the old one and not received is lost. (The same
-    /// agreement as MPIX_Comm_shrink of MPI's fault tolerance proposal, ULFM.) Throws
-    /// std::system_error: ENOMEM.
+    /// agreement as MPIX_Comm_shrink of MPI's fault tolerance proposal, ULFM.) Once for each
+    /// communicator: called again it gives the same one. Throws std::system_error: ENOMEM; EINVAL,
+    /// it was called before, and what it gave is destroyed.
     Communicator shrink();
 
     /// A descriptor that polls readable when something came for this rank, in whichever

@@ -44,6 +44,10 @@ public:
     /// of the first of its two contexts.
     std::shared_ptr<CommunicatorBlocks> blocks;
 
+    /// What the program's objects of this communicator own together: of the first context. Of one
+    /// that is open and has none any more they are all gone, and it is not opened again.
+    std::weak_ptr<void> owned;
+
     /// Why nothing can be begun here any more; empty: it can.
     std::error_code broken;
 

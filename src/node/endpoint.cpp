@@ -117,9 +117,11 @@ Context& Endpoint::open(std::uint32_t number, std::vector<int> members, int rank
 }
 
 std::shared_ptr<void> Endpoint::keep_open(Context& first) {
+    if (auto owned = first.owned.lock()) return owned;
     auto blocks = std::make_shared<CommunicatorBlocks>(memory_, first.number() / 2, first.size());
     auto opened = std::make_shared<OpenContext>(*this, first);
     first.blocks = std::move(blocks);
+    first.owned = opened;
     return opened;
 }
 

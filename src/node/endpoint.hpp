@@ -113,7 +113,8 @@ public:
     /// Makes one a communicator's: `members` are ranks in the job, `rank` is ours among them.
     Context& open(std::uint32_t number, std::vector<int> members, int rank);
     /// Makes it a communicator's first: collective calls can be made in it until the last owner of
-    /// what is returned is gone, at the latest until the endpoint's end. Throws std::bad_alloc.
+    /// what is returned is gone, at the latest until the endpoint's end. Called again it gives the
+    /// same, to one more owner; not to be called after the last. Throws std::bad_alloc.
     std::shared_ptr<void> keep_open(Context& first);
     /// Numbers for `count` new contexts.
     std::uint32_t take_contexts(std::uint32_t count) noexcept {

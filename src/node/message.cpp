@@ -19,7 +19,7 @@ Message& Message::operator=(Message&& other) noexcept {
     return *this;
 }
 Message::~Message() {
-    if (!arrived_) return;
+    if (!arrived_ || !endpoint_->is_this_process()) return;
     node::Endpoint::Lock lock(*endpoint_);
     endpoint_->drop(*arrived_);
 }

@@ -17,7 +17,7 @@ struct MessageView::State {
     State(const State&) = delete;
     State& operator=(const State&) = delete;
     ~State() {
-        if (endpoint == nullptr) return;
+        if (endpoint == nullptr || !endpoint->is_this_process()) return;
         Endpoint::Lock lock(*endpoint);
         endpoint->let_go(source);
     }

@@ -43,7 +43,8 @@ Request& Request::operator=(Request&& other) noexcept {
 }
 
 void Request::give_up() noexcept {
-    if (!active()) return;
+    // In a forked child nothing of it is at work, and the memory is not here.
+    if (!active() || !endpoint_->is_this_process()) return;
     cancel();
     std::error_code error;
     wait(error);

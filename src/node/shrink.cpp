@@ -77,6 +77,13 @@ Communicator Communicator::shrink() {
     });
     const auto& decision = *reinterpret_cast<const Decision*>(
         endpoint_->memory().block(record->decided.load(std::memory_order_acquire) - 1));
+    // All of the other members count each of us once.
+    const node::Context& made = endpoint_->context(2 * decision.number);
+    if (made.is_open() && made.owned.expired()) {
+        throw std::system_error(EINVAL, std::system_category(),
+                                "onecopy: shrink: this communicator was shrunk before, and what "
+                                "came of it is destroyed; keep that, and shrink it in its turn");
+    }
     std::vector<int> members;
     int place = 0;
     for (std::uint32_t i = 0; i < decision.members; ++i) {

@@ -3,6 +3,7 @@
 #include <gtest/gtest.h>
 #include <signal.h>
 #include <sys/mman.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 #include <algorithm>
@@ -14,6 +15,8 @@
 #include <new>
 #include <numeric>
 #include <random>
+#include <string>
+#include <system_error>
 #include <thread>
 #include <utility>
 #include <vector>
@@ -22,6 +25,7 @@
 #include "few_allocations.hpp"
 #include "node/endpoint.hpp"
 #include "onecopy/communicator.hpp"
+#include "onecopy/message_view.hpp"
 #include "ranks.hpp"
 #include "support/child.hpp"
 
@@ -199,6 +203,52 @@ TEST(Blocks, CopiesOfACommunicatorAreOne) {
     });
 }
 
+/// It is one communicator, of which each member goes once.
+TEST(Blocks, WhatIsShrunkTwiceIsOne) {
+    EXPECT_RANKS(3, [](Node& node) {
+        Communicator& world = node.world();
+        for (int i = 0; i < 20; ++i) {
+            Communicator parent = world.dup();
+            Communicator one = parent.shrink();
+            if (i % 2 == 0) add_up(one, small);
+            Communicator other = parent.shrink();
+            add_up(other, large);
+            meet(node);
+            if (node.rank() == 0) one = {};
+            meet(node);
+            // What others made of its memory meanwhile would be in here.
+            Communicator noise = world.dup();
+            add_up(noise, small, 100 + i);
+            add_up(other, small, i);
+            add_up(other, large, i);
+        }
+        EXPECT_LE(taken(node), 2 * blocks_of_one(3));
+    });
+}
+
+TEST(Blocks, WhatWasShrunkAndDestroyedIsNotMadeAgain) {
+    EXPECT_RANKS(3, [](Node& node) {
+        Communicator parent = node.world().dup();
+        Communicator kept = parent.shrink();
+        if (node.rank() < 2) kept = {};
+        meet(node);
+        std::error_code error;
+        try {
+            Communicator again = parent.shrink();
+        } catch (const std::system_error& failure) {
+            error = failure.code();
+            EXPECT_NE(std::string(failure.what()).find("shrunk before"), std::string::npos);
+        }
+        EXPECT_EQ(error, node.rank() < 2 ? std::errc::invalid_argument : std::errc());
+        meet(node);
+        // The last member has not gone yet: nothing was given back.
+        const node::CollectiveRecord& record = *node.endpoint().memory().collective_record(
+            node.rank() == 2 ? kept.context().number() / 2 : 0);
+        EXPECT_EQ(record.gone.load(), node.rank() == 2 ? 2U : 0U);
+        meet(node);
+    });
+}
+
 TEST(Blocks, ACommunicatorThatOutlivesItsNodeIsDestroyedInPeace) {
     EXPECT_TRUE(Ranks(2, std::function<void()>([] {
                           Communicator longer;
@@ -236,6 +286,44 @@ TEST(Blocks, WhoLeavesTheJobKeepsNothing) {
             add_up(one, small);
         }
         EXPECT_EQ(taken(node), before);
+    });
+}
+
+/// A child of a rank destroys what it has got of its parent, and none of it is at work there.
+TEST(Blocks, AChildMayDestroyWhatItsParentHasBegun) {
+    EXPECT_RANKS(2, [](Node& node) {
+        Communicator& world = node.world();
+        Communicator one = world.dup();
+        std::vector<double> from(large, 1), to(large);
+        std::vector<std::byte> message(100'000), got(message.size());
+        int value = 0;
+        const auto begin = [&] {
+            return one.iallreduce(std::as_bytes(std::span(from)),
+                                  std::as_writable_bytes(std::span(to)), {Op::sum, Type::float64});
+        };
+        if (node.rank() == 1) {
+            Request sent = world.isend(message, 0, 1), other = world.isend(message, 0, 2);
+            meet(node);
+            begin().wait();
+            world.send(std::span(&value, 1), 0, 3);
+            sent.wait();
+            other.wait();
+            return;
+        }
+        Request call = begin();
+        Request receive = world.irecv(std::span(&value, 1), 1, 3);
+        Message large_one = world.mprobe(1, 1);
+        MessageView view = world.recv_view(1, 2);
+        const pid_t child = ::fork();
+        if (child == 0) return;  // and unwinds
+        int status = -1;
+        ::waitpid(child, &status, 0);
+        EXPECT_EQ(status, 0);
+        meet(node);
+        call.wait();
+        receive.wait();
+        large_one.recv(got);
+        EXPECT_EQ(to[large - 1], 2.0);
     });
 }
 
