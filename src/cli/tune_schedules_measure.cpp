@@ -89,6 +89,8 @@ public:
           rank_(static_cast<std::size_t>(rank)),
           ranks_(static_cast<std::uint32_t>(ranks)) {
         ::unsetenv("ONECOPY_STATS");
+        // Ranks that are bound have domains, and calls that go by these go by no candidate.
+        ::setenv("ONECOPY_TOPOLOGY", "core:1", 1);
         ::setenv("ONECOPY_RANK", std::to_string(rank).c_str(), 1);
         ::setenv("ONECOPY_JOB", ("fd:" + std::to_string(job.fd())).c_str(), 1);
         NodeOptions options;

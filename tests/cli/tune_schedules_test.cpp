@@ -4,6 +4,9 @@
 #include <gtest/gtest.h>
 #include <sched.h>
 
+#include <cstdlib>
+#include <string>
+
 #include "cli/bench_timing.hpp"
 #include "cli/errors.hpp"
 #include "schedule/forms.hpp"
@@ -110,6 +113,27 @@ TEST(TuneSchedules, CallsOfEveryKindAreTimed) {
         if (text.find("run it again when less is going on") == text.npos) throw;
         GTEST_SKIP() << text;
     }
+}
+
+/// By domains all candidates would be the same. (On one that is no machine no rank could begin.)
+TEST(TuneSchedules, AreMeasuredAsOnAMachineWithoutDomains) {
+    const std::vector<int> cpus = usable_cpus();
+    if (cpus.size() < 2) GTEST_SKIP() << "needs two cores";
+    std::vector<ScheduleTask> tasks = schedule_tasks(Company::two);
+    tasks.resize(1);
+    tasks[0].candidates.resize(2);
+    tasks[0].sizes = {0};
+    ::setenv("ONECOPY_TOPOLOGY", "none", 1);
+    std::string text;
+    try {
+        EXPECT_EQ(measure_schedules(std::span(cpus).first(2), tasks).size(), 1U);
+    } catch (const Failure& failure) {
+        text = failure.what();
+    }
+    EXPECT_STREQ(::getenv("ONECOPY_TOPOLOGY"), "none");
+    ::unsetenv("ONECOPY_TOPOLOGY");
+    if (text.find("run it again when less is going on") != text.npos) GTEST_SKIP() << text;
+    EXPECT_EQ(text, "");
 }
 
 }  // namespace
