@@ -10,9 +10,10 @@
 //     (release), and whoever takes it begins behind that (acquire). Those between them change `top`
 //     by read-modify-write, so the one pairs with the other across any number of them.
 // (B) Whoever has loaded `top` and a link, and is stopped, may find the same run on top later,
-// above
-//     another one. The number of changes is another one then, and its swap fails. (It comes back to
-//     the same after 2^36 changes: years of nothing else.)
+//     above another one. The number of changes is another one then, and its swap fails. (It comes
+//     back to the same after 2^36 changes. That is 4,096 for each communicator that a job can have,
+//     and one of n ranks makes some 2n of them: 2,000 ranks that made all there can be while one
+//     was stopped.)
 //
 // There is no moment at which others must wait: a rank that is killed in here loses the runs that
 // it was about to give, or had just taken, and nothing else. Explored by

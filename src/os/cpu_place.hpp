@@ -29,7 +29,7 @@ struct CpuPlace {
 /// Of a hardware thread, counted from 0 and beyond the last one from 0 again, on a machine that is
 /// not here: "package:2 numa:2 l3:4 core:8 pu:1", so many in each of the next larger. Of the words
 /// that hwloc knows for such machines: machine, package, die, group, numa, l5 to l1, core, pu, the
-/// last two not needed. Nothing: the text says no such machine, or it has more than 65,534 threads.
+/// last two not needed. Nothing: the text says no such machine, or it has more than 65,535 threads.
 /// Source: hwloc, "Synthetic topologies".
 [[nodiscard]] std::optional<CpuPlace> place_in(std::string_view machine,
                                                std::uint64_t thread) noexcept;
