@@ -78,8 +78,8 @@ void make_room_for(const std::string& path) {
         const std::string directory = path.substr(0, at);
         if (::mkdir(directory.c_str(), 0700) != 0 && errno != EEXIST) fail(directory, errno);
     }
-    const SignalsWait wait;
-    const Draft draft(path);
+    const std::string directory = path.substr(0, path.rfind('/'));
+    if (::access(directory.c_str(), W_OK | X_OK) != 0) fail(directory, errno);
 }
 
 void replace_file(const std::string& path, std::string_view text) {

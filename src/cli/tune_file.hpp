@@ -6,7 +6,7 @@
 
 namespace onecopy::cli {
 
-/// Makes the directories that the file lies in, and sees whether a file can be made there. Throws
+/// Makes the directories that the file lies in, and looks whether files may be made there. Throws
 /// Failure.
 void make_room_for(const std::string& path);
 
