@@ -76,15 +76,20 @@ Program take_all() {
     };
 }
 
+/// Thread 1 gives the first two runs, linked, at once.
+void give_both(Runs& runs) {
+    runs.owners[1] = 1;
+    runs.owners[2] = 1;
+    runs.link(1).store(2, std::memory_order_relaxed);
+    runs.give(1, 1, 2);
+}
+
 /// One takes two runs and gives back the first, while another is about to take that.
 Program same_on_top_again() {
     return [](Execution& run) {
         Runs& runs = make_runs(run);
         run.thread("one", [&runs] {
-            runs.owners[1] = 1;
-            runs.owners[2] = 1;
-            runs.link(1).store(2, std::memory_order_relaxed);
-            runs.give(1, 1, 2);
+            give_both(runs);
             const std::uint32_t first = runs.take(1);
             const std::uint32_t second = runs.take(1);
             if (first != 0) runs.give(1, first, first);
@@ -101,12 +106,7 @@ Program same_on_top_again() {
 Program linked() {
     return [](Execution& run) {
         Runs& runs = make_runs(run);
-        run.thread("giver", [&runs] {
-            runs.owners[1] = 1;
-            runs.owners[2] = 1;
-            runs.link(1).store(2, std::memory_order_relaxed);
-            runs.give(1, 1, 2);
-        });
+        run.thread("giver", [&runs] { give_both(runs); });
         for (int me = 2; me < 4; ++me) {
             run.thread("taker " + std::to_string(me),
                        [=, &runs] { wait_until([&] { return runs.take(me) != 0; }); });

@@ -85,6 +85,14 @@ Program turns(Kind again, int times) {
     };
 }
 
+/// One of three ranks takes a target's lock, and gives it back.
+void take_alone(Waiting& waiting, Target& target) {
+    const LockUse<Waiting> lock = use(waiting, target, 3);
+    std::uint32_t ticket = 0;
+    check(!lock.lock_exclusive(ticket), "");
+    lock.unlock_exclusive(ticket);
+}
+
 /// As State::lock. Rank 0 shares the lock of one target and takes another's alone; rank 1 takes the
 /// first one's alone; rank 2 locks all. Nobody waits for himself, over others.
 Program holder_comes_first(bool first) {
@@ -97,9 +105,7 @@ Program holder_comes_first(bool first) {
             check(!use(waiting, *targets[0], 3).lock_shared(), "");
             const GateUse<Waiting> passes(waiting, gate);
             check(!passes.enter(Kind::exclusive, first), "");
-            std::uint32_t ticket = 0;
-            check(!use(waiting, *targets[1], 3).lock_exclusive(ticket), "");
-            use(waiting, *targets[1], 3).unlock_exclusive(ticket);
+            take_alone(waiting, *targets[1]);
             passes.leave(Kind::exclusive);
             use(waiting, *targets[0], 3).unlock_shared();
         });
@@ -107,9 +113,7 @@ Program holder_comes_first(bool first) {
             Waiting waiting(window, 1, awake);
             const GateUse<Waiting> passes(waiting, gate);
             check(!passes.enter(Kind::exclusive, false), "");
-            std::uint32_t ticket = 0;
-            check(!use(waiting, *targets[0], 3).lock_exclusive(ticket), "");
-            use(waiting, *targets[0], 3).unlock_exclusive(ticket);
+            take_alone(waiting, *targets[0]);
             passes.leave(Kind::exclusive);
         });
         run.thread("all", [=, &window, &gate] {
