@@ -125,23 +125,19 @@ struct Panel {
     std::string work;
     int ranks = 0;
 
-    [[nodiscard]] bool shows(const Row& row) const {
-        return row.work == work && row.ranks == ranks;
-    }
+    bool operator==(const Panel&) const = default;
 };
+
+Panel panel_of(const Row& row) { return {row.work, row.ranks}; }
 
 /// Those of a work beside each other, in the order in which they were measured.
 std::vector<Panel> panels_of(const Report& report) {
     std::vector<Panel> panels;
     for (const std::string& work : distinct(report.rows, &Row::work)) {
-        const std::size_t first = panels.size();
         for (const Row& row : report.rows) {
-            const auto is_there = [&](const Panel& each) { return each.ranks == row.ranks; };
-            if (row.work == work &&
-                std::none_of(panels.begin() + static_cast<std::ptrdiff_t>(first), panels.end(),
-                             is_there)) {
-                panels.push_back({work, row.ranks});
-            }
+            const Panel panel = panel_of(row);
+            if (row.work == work && std::find(panels.begin(), panels.end(), panel) == panels.end())
+                panels.push_back(panel);
         }
     }
     return panels;
@@ -165,7 +161,7 @@ std::string draw(const Panel& panel, const Report& report, const std::vector<std
     for (const std::string& way : ways) {
         std::string points;
         for (const Row& row : report.rows) {
-            if (row.way == way && panel.shows(row)) {
+            if (row.way == way && panel_of(row) == panel) {
                 points += fmt::format("{} {:.6g}\n", row.bytes, row.gb_per_s);
             }
         }
